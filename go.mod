@@ -1,0 +1,3 @@
+module github.com/modbpf/modbpf
+
+go 1.26
