@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package verifier
+
+import "github.com/modbpf/modbpf/bpf"
+
+// Features the interpreter asks for. A row in the table below says which
+// releases have each.
+const (
+	FeatFrames16        Feature = iota // 16 call frames instead of 8
+	FeatLiveRegs                       // pruning ignores registers that static liveness says are dead
+	FeatSccLoops                       // loop convergence by strongly connected components
+	FeatLockRefs                       // locks are references
+	FeatIrqFlags                       // bpf_local_irq_save and restore
+	FeatResLock                        // bpf_res_spin_lock
+	FeatLoadAcquire                    // load-acquire and store-release
+	FeatGlobalSleep                    // global subprograms may sleep if the caller may
+	FeatRawTPNull                      // raw tracepoint arguments may be null
+	FeatUnaligned32SpillZero           // 32-bit zero spills
+	FeatPrivStack                      // private stacks
+	FeatUntrustedArg                   // __arg_untrusted of global functions
+	FeatRdonlyUntrustedMem             // rdonly_untrusted_mem
+	FeatScalarFork                     // arsh/and of a sign forks the path
+	FeatTrustedArgs                    // every kfunc pointer argument is trusted
+	FeatRangeBoth                      // jumps are decided on signed and unsigned ranges together
+	FeatIndirectJump                   // gotox through INSN_ARRAY maps
+	nFeatures
+)
+
+// FeatureInfo says where a feature holds.
+type FeatureInfo struct {
+	Feature Feature
+	Name    string
+	First   bpf.Release // zero: every release that we know
+	Last    bpf.Release // zero: still there
+	Commit  string      // subject of the kernel commit that brought it
+}
+
+var featureTable = [nFeatures]FeatureInfo{
+	{FeatFrames16, "call-frames-16", bpf.Release{Major: 7, Minor: 2}, bpf.Release{}, "MAX_CALL_FRAMES 16 (read in 7.2; 8 in 6.12)"},
+	{FeatLiveRegs, "live-registers", bpf.Release{Major: 6, Minor: 15}, bpf.Release{}, "bpf: use register liveness information for func_states_equal"},
+	{FeatSccLoops, "scc-loops", bpf.Release{Major: 6, Minor: 17}, bpf.Release{}, "bpf: propagate read/precision marks over state graph backedges"},
+	{FeatLockRefs, "lock-refs", bpf.Release{Major: 6, Minor: 14}, bpf.Release{}, "bpf: Refactor active lock management"},
+	{FeatIrqFlags, "irq-flags", bpf.Release{Major: 6, Minor: 14}, bpf.Release{}, "bpf: Introduce support for bpf_local_irq_{save,restore}"},
+	{FeatResLock, "res-spin-lock", bpf.Release{Major: 6, Minor: 15}, bpf.Release{}, "bpf: Introduce rqspinlock kfuncs"},
+	{FeatLoadAcquire, "load-acquire", bpf.Release{Major: 6, Minor: 15}, bpf.Release{}, "bpf: Introduce load-acquire and store-release instructions"},
+	{FeatGlobalSleep, "global-might-sleep", bpf.Release{Major: 6, Minor: 15}, bpf.Release{}, "bpf: Summarize sleepable global subprogs"},
+	{FeatRawTPNull, "raw-tp-null", bpf.Release{Major: 6, Minor: 13}, bpf.Release{}, "bpf: Augment raw_tp arguments with PTR_MAYBE_NULL"},
+	{FeatUnaligned32SpillZero, "zero-spill", bpf.Release{Major: 6, Minor: 8}, bpf.Release{}, "bpf: preserve constant zero when doing partial register restore"},
+	{FeatPrivStack, "private-stack", bpf.Release{Major: 6, Minor: 13}, bpf.Release{}, "bpf: Support private stack for bpf progs"},
+	{FeatUntrustedArg, "arg-untrusted", bpf.Release{Major: 6, Minor: 17}, bpf.Release{}, "bpf: support for void/primitive __arg_untrusted global func params"},
+	{FeatRdonlyUntrustedMem, "rdonly-untrusted-mem", bpf.Release{Major: 6, Minor: 17}, bpf.Release{}, "bpf: attribute __arg_untrusted for global function parameters"},
+	{FeatScalarFork, "scalar-fork", bpf.Release{Major: 7, Minor: 0}, bpf.Release{}, "bpf: Recognize special arithmetic shift in the verifier"},
+	{FeatTrustedArgs, "trusted-args", bpf.Release{Major: 7, Minor: 0}, bpf.Release{}, "bpf: Make KF_TRUSTED_ARGS the default for all kfuncs"},
+	{FeatRangeBoth, "range-both", bpf.Release{Major: 6, Minor: 18}, bpf.Release{}, "bpf: verifier: improve is_scalar_branch_taken with tnum overlap"},
+	{FeatIndirectJump, "indirect-jump", bpf.Release{Major: 6, Minor: 19}, bpf.Release{}, "bpf, x86: add support for indirect jumps"},
+}
+
+// Features lists the table.
+func Features() []FeatureInfo { return featureTable[:] }
+
+func (f Feature) String() string {
+	if f < nFeatures {
+		return featureTable[f].Name
+	}
+	return "unknown feature"
+}
+
+// HasFeature is what the table says of a release; profiles answer Kernel.Has with it.
+func HasFeature(r bpf.Release, f Feature) bool {
+	if f >= nFeatures {
+		return false
+	}
+	i := featureTable[f]
+	return r.AtLeast(i.First) && (i.Last.IsZero() || !i.Last.Less(r))
+}
