@@ -8,4 +8,6 @@ func (e *env) prepareArgs(sub int) *Diagnostic { return e.notBuilt("arguments of
 
 // checkTypedArg judges an argument of a call to a global function that is a
 // dynptr or BTF pointer.
-func (e *env) checkTypedArg(regno int, a *subArg) *Diagnostic { return e.notBuilt("typed argument of a global function") }
+func (e *env) checkTypedArg(regno int, a *subArg) *Diagnostic {
+	return e.notBuilt("typed argument of a global function")
+}

@@ -15,4 +15,6 @@ func (e *env) dynptrHelper(call *helperCall) *Diagnostic { return e.notBuilt("dy
 
 // destroyDynptrAt forgets the dynptr that slot spi of a frame is part of because
 // the program overwrites it; an error if it is referenced.
-func (e *env) destroyDynptrAt(f *Frame, spi int) *Diagnostic { return e.notBuilt("dynptr on the stack") }
+func (e *env) destroyDynptrAt(f *Frame, spi int) *Diagnostic {
+	return e.notBuilt("dynptr on the stack")
+}

@@ -14,14 +14,14 @@ import (
 // env is one run of the verifier: the program, the kernel it is judged for, the
 // current state and everything the passes remember about instructions.
 type env struct {
-	prog  *Program
-	k     Kernel
-	opts  Options
-	hook  *structops.Hook // the program type's hook; nil if the kernel has none
-	slot  *structops.Slot // the slot a struct_ops program fills
-	table *structops.Table
-	gpl   bool // the licence is GPL compatible
-	strict bool // strict alignment asked for
+	prog     *Program
+	k        Kernel
+	opts     Options
+	hook     *structops.Hook // the program type's hook; nil if the kernel has none
+	slot     *structops.Slot // the slot a struct_ops program fills
+	table    *structops.Table
+	gpl      bool // the licence is GPL compatible
+	strict   bool // strict alignment asked for
 	testFreq bool
 
 	insns []bpf.Insn
@@ -33,18 +33,18 @@ type env struct {
 	btfs []*btf.Spec // by btfRef; [0] nil
 	feat [nFeatures]bool
 
-	cur          *State
-	insn         int // current instruction
-	prevInsn     int
-	idGen        uint32
-	inGlobal     int // subprogram verified on its own, 0 for the main pass
-	seenExc      bool
-	seenWrite    bool // direct packet write
-	changesPkt   bool
+	cur        *State
+	insn       int // current instruction
+	prevInsn   int
+	idGen      uint32
+	inGlobal   int // subprogram verified on its own, 0 for the main pass
+	seenExc    bool
+	seenWrite  bool // direct packet write
+	changesPkt bool
 
 	fieldsOf map[*Map]*record // field records by map (fields.go)
 
-	core coreState // what only the core's files touch
+	core  coreState  // what only the core's files touch
 	typed typedState // what only the typed files touch
 }
 
@@ -210,9 +210,9 @@ func (e *env) markInvalid(r *Reg) { r.markUnknown() }
 
 // Options tune a run.
 type Options struct {
-	Log        *Log // verbose log; nil for none
-	MaxInsns   int  // 0: the kernel's 1,000,000
-	Facts      bool // collect Facts for the JIT
-	NoWorst    bool // do not compute WorstCase
-	Unchecked  bool // reserved
+	Log       *Log // verbose log; nil for none
+	MaxInsns  int  // 0: the kernel's 1,000,000
+	Facts     bool // collect Facts for the JIT
+	NoWorst   bool // do not compute WorstCase
+	Unchecked bool // reserved
 }

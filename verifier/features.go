@@ -7,23 +7,23 @@ import "github.com/modbpf/modbpf/bpf"
 // Features the interpreter asks for. A row in the table below says which
 // releases have each.
 const (
-	FeatFrames16        Feature = iota // 16 call frames instead of 8
-	FeatLiveRegs                       // pruning ignores registers that static liveness says are dead
-	FeatSccLoops                       // loop convergence by strongly connected components
-	FeatLockRefs                       // locks are references
-	FeatIrqFlags                       // bpf_local_irq_save and restore
-	FeatResLock                        // bpf_res_spin_lock
-	FeatLoadAcquire                    // load-acquire and store-release
-	FeatGlobalSleep                    // global subprograms may sleep if the caller may
-	FeatRawTPNull                      // raw tracepoint arguments may be null
-	FeatUnaligned32SpillZero           // 32-bit zero spills
-	FeatPrivStack                      // private stacks
-	FeatUntrustedArg                   // __arg_untrusted of global functions
-	FeatRdonlyUntrustedMem             // rdonly_untrusted_mem
-	FeatScalarFork                     // arsh/and of a sign forks the path
-	FeatTrustedArgs                    // every kfunc pointer argument is trusted
-	FeatRangeBoth                      // jumps are decided on signed and unsigned ranges together
-	FeatIndirectJump                   // gotox through INSN_ARRAY maps
+	FeatFrames16             Feature = iota // 16 call frames instead of 8
+	FeatLiveRegs                            // pruning ignores registers that static liveness says are dead
+	FeatSccLoops                            // loop convergence by strongly connected components
+	FeatLockRefs                            // locks are references
+	FeatIrqFlags                            // bpf_local_irq_save and restore
+	FeatResLock                             // bpf_res_spin_lock
+	FeatLoadAcquire                         // load-acquire and store-release
+	FeatGlobalSleep                         // global subprograms may sleep if the caller may
+	FeatRawTPNull                           // raw tracepoint arguments may be null
+	FeatUnaligned32SpillZero                // 32-bit zero spills
+	FeatPrivStack                           // private stacks
+	FeatUntrustedArg                        // __arg_untrusted of global functions
+	FeatRdonlyUntrustedMem                  // rdonly_untrusted_mem
+	FeatScalarFork                          // arsh/and of a sign forks the path
+	FeatTrustedArgs                         // every kfunc pointer argument is trusted
+	FeatRangeBoth                           // jumps are decided on signed and unsigned ranges together
+	FeatIndirectJump                        // gotox through INSN_ARRAY maps
 	nFeatures
 )
 

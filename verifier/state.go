@@ -14,20 +14,20 @@ import (
 
 // Limits that are part of the kernel's ABI.
 const (
-	maxStack      = 512
-	maxFrames     = 16 // MAX_CALL_FRAMES: 8 up to 6.x, 16 later (featFrames16)
-	slotSize      = 8
-	maxSlots      = maxStack / slotSize
-	nRegs         = 11
-	maxVarOff     = 1 << 29
-	maxVarSize    = 1 << 29
-	dynptrSlots   = 2
-	beyondPktEnd  = -2
-	atPktEnd      = -1
-	maxPacketOff  = 0xffff
-	mainFunc      = -1
-	callerSaved   = 6 // R0..R5
-	regFP         = 10
+	maxStack     = 512
+	maxFrames    = 16 // MAX_CALL_FRAMES: 8 up to 6.x, 16 later (featFrames16)
+	slotSize     = 8
+	maxSlots     = maxStack / slotSize
+	nRegs        = 11
+	maxVarOff    = 1 << 29
+	maxVarSize   = 1 << 29
+	dynptrSlots  = 2
+	beyondPktEnd = -2
+	atPktEnd     = -1
+	maxPacketOff = 0xffff
+	mainFunc     = -1
+	callerSaved  = 6 // R0..R5
+	regFP        = 10
 )
 
 // mapRef is an index into env.maps; 0 is "no map".
