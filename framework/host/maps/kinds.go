@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package maps
+
+import (
+	"github.com/modbpf/modbpf/bpf"
+	"github.com/modbpf/modbpf/verifier"
+)
+
+// kind is a row of the table of map types.
+type kind struct {
+	make  func(*base) (Map, error)
+	check func(*verifier.Map) bool // sizes the kernel accepts
+}
+
+// kinds are the map types the host has; New refuses the others by name.
+var kinds = map[bpf.MapType]kind{
+	bpf.MapArray:         {newArray, indexed},
+	bpf.MapPercpuArray:   {newPercpuArray, indexed},
+	bpf.MapHash:          {newHash, keyed},
+	bpf.MapLRUHash:       {newHash, keyed},
+	bpf.MapPercpuHash:    {newHash, keyed},
+	bpf.MapLRUPercpuHash: {newHash, keyed},
+}
+
+func keyed(m *verifier.Map) bool { return m.KeySize > 0 && m.ValueSize > 0 && m.MaxEntries > 0 }
+func indexed(m *verifier.Map) bool {
+	return m.KeySize == 4 && m.ValueSize > 0 && m.MaxEntries > 0
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package world is the state of one kernel-in-miniature: its CPUs, its clock,
+// its read-side sections with delayed free, its trace stream and the typed
+// objects that programs own. Maps, helpers and device models share it; it
+// knows none of them.
+package world
+
+import (
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"github.com/modbpf/modbpf/framework/host/mem"
+	"github.com/modbpf/modbpf/framework/host/typed"
+	"github.com/modbpf/modbpf/verifier"
+)
+
+// World is one host's state. It is safe for concurrent use.
+type World struct {
+	Kernel  verifier.Kernel
+	Mem     *mem.Arena     // objects that outlive a driver: devices, sockets, ...
+	Layouts *typed.Layouts // the profile's vmlinux
+	Clock   *Clock
+	Trace   *Trace
+	Objects *Objects
+
+	// Seed, if not 0, makes prandom repeatable.
+	Seed uint64
+
+	cpus    []*Run
+	mu      sync.Mutex
+	extra   []*Run // runs beyond one a CPU, made on demand and kept
+	all     atomic.Pointer[[]*Run]
+	epoch   atomic.Uint64
+	retired retireList
+}
+
+// Run is one entry into a program as callees see it (jit.Frame.User): which
+// CPU it is on, and the state of the model that started it. A Run holds a
+// read-side section open: what it can see is not freed before Exit.
+type Run struct {
+	World *World
+	CPU   int
+	// State belongs to the model that runs the program.
+	State any
+	// Task is the address of the task_struct that current is.
+	Task uintptr
+	// Depth counts nested programs (tail calls not included).
+	Depth int
+	// Printk holds bpf_bprintf state between a program's calls.
+	Scratch [512]byte
+
+	rng    uint64
+	busy   atomic.Bool
+	active atomic.Uint64 // epoch at Enter, 0 outside
+	_      [64]byte
+}
+
+// New makes a world for a kernel profile. cpus 0 means one for each CPU of
+// this machine, as per-CPU maps have.
+func New(k verifier.Kernel, cpus int) (*World, error) {
+	if cpus <= 0 {
+		cpus = runtime.NumCPU()
+	}
+	w := &World{Kernel: k, Mem: mem.New(0), Clock: newClock(), Trace: newTrace()}
+	if k != nil {
+		w.Layouts = typed.NewLayouts(k.BTF())
+	} else {
+		w.Layouts = typed.NewLayouts(nil)
+	}
+	w.Objects = newObjects(w)
+	w.epoch.Store(1)
+	for i := range cpus {
+		w.cpus = append(w.cpus, &Run{World: w, CPU: i})
+	}
+	all := append([]*Run(nil), w.cpus...)
+	w.all.Store(&all)
+	return w, nil
+}
+
+// CPUs is the number of possible CPUs.
+func (w *World) CPUs() int { return len(w.cpus) }
+
+// Enter takes a CPU and opens a read-side section; the caller must Exit. When
+// every CPU is taken (sleeping programs hold theirs), one is shared, as
+// preemption does in a kernel.
+func (w *World) Enter(state any) *Run {
+	for _, r := range w.cpus {
+		if r.busy.CompareAndSwap(false, true) {
+			return r.begin(state)
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, r := range w.extra {
+		if r.busy.CompareAndSwap(false, true) {
+			return r.begin(state)
+		}
+	}
+	r := &Run{World: w, CPU: len(w.extra) % len(w.cpus)}
+	r.busy.Store(true)
+	w.extra = append(w.extra, r)
+	all := append(append([]*Run(nil), *w.all.Load()...), r)
+	w.all.Store(&all)
+	return r.begin(state)
+}
+
+// EnterCPU is Enter on a chosen CPU, waiting until it is free.
+func (w *World) EnterCPU(cpu int, state any) (*Run, error) {
+	if cpu < 0 || cpu >= len(w.cpus) {
+		return nil, fmt.Errorf("enter CPU %d: the host has %d", cpu, len(w.cpus))
+	}
+	r := w.cpus[cpu]
+	for !r.busy.CompareAndSwap(false, true) {
+		runtime.Gosched()
+	}
+	return r.begin(state), nil
+}
+
+func (r *Run) begin(state any) *Run {
+	r.State = state
+	r.Depth = 0
+	r.active.Store(r.World.epoch.Load())
+	return r
+}
+
+// Exit closes the section and gives the CPU back.
+func (r *Run) Exit() {
+	w := r.World
+	r.State = nil
+	r.active.Store(0)
+	r.busy.Store(false)
+	if w.retired.pending.Load() > retireBatch {
+		w.reclaim()
+	}
+}
+
+// Quiesce tells that the run holds no pointer of before: a long batch calls it
+// between packets so that delayed frees go on.
+func (r *Run) Quiesce() {
+	r.active.Store(r.World.epoch.Load())
+	if r.World.retired.pending.Load() > retireBatch {
+		r.World.reclaim()
+	}
+}
+
+// Rand is the run's pseudo-random generator (splitmix64).
+func (r *Run) Rand() uint64 {
+	if r.rng == 0 {
+		r.rng = r.World.Seed + uint64(r.CPU)
+		if r.World.Seed == 0 {
+			r.rng += randomSeed()
+		}
+	}
+	r.rng += 0x9e3779b97f4a7c15
+	z := r.rng
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	return z ^ z>>31
+}
+
+// Close frees everything. No program may be running or be started any more.
+func (w *World) Close() error {
+	w.Clock.stop()
+	w.Synchronize()
+	return w.Mem.Close()
+}
