@@ -2,7 +2,6 @@ module github.com/modbpf/modbpf
 
 go 1.26.0
 
-<<<<<<< HEAD
 require (
 	github.com/cilium/ebpf v0.22.0
 	github.com/google/go-cmp v0.7.0
@@ -21,8 +20,3 @@ require (
 	github.com/vishvananda/netns v0.0.5 // indirect
 	golang.org/x/tools v0.40.1-0.20260108161641-ca281cf95054 // indirect
 )
-=======
-require golang.org/x/sys v0.49.0
-
-require github.com/klauspost/compress v1.20.3
->>>>>>> 70bbe42 (Kernel lab: fetch Debian kernels, boot them in QEMU, run programs from snapshots)
