@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/modbpf/modbpf/btf"
+	"github.com/modbpf/modbpf/verifier"
 )
 
 // helperNames reads enum bpf_func_id of the kernel's own BTF: which helper ids
@@ -38,3 +39,6 @@ func (p *Profile) hasHelper(id int32) (string, bool) {
 	n, ok := p.helpers.names[id]
 	return n, ok && id > 0 && n != "unspec"
 }
+
+// Has reports whether the kernel knows a named feature, by its release.
+func (p *Profile) Has(f verifier.Feature) bool { return verifier.HasFeature(p.release, f) }
