@@ -21,9 +21,18 @@ var kinds = map[bpf.MapType]kind{
 	bpf.MapLRUHash:       {newHash, keyed},
 	bpf.MapPercpuHash:    {newHash, keyed},
 	bpf.MapLRUPercpuHash: {newHash, keyed},
+	bpf.MapProgArray:     {newProgArray, indexed},
+	bpf.MapArrayOfMaps:   {newMapOfMaps(false), indexed},
+	bpf.MapHashOfMaps:    {newMapOfMaps(true), keyed},
 }
 
 func keyed(m *verifier.Map) bool { return m.KeySize > 0 && m.ValueSize > 0 && m.MaxEntries > 0 }
 func indexed(m *verifier.Map) bool {
 	return m.KeySize == 4 && m.ValueSize > 0 && m.MaxEntries > 0
 }
+
+const innerMap = bpf.MapInnerMap
+
+// indexedType reports whether max_entries is part of a map's kind when it goes
+// into a map of maps.
+func indexedType(t bpf.MapType) bool { return t == bpf.MapArray || t == bpf.MapPercpuArray }

@@ -7,6 +7,7 @@
 package world
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -49,8 +50,8 @@ type Run struct {
 	Task uintptr
 	// Depth counts nested programs (tail calls not included).
 	Depth int
-	// Printk holds bpf_bprintf state between a program's calls.
-	Scratch [512]byte
+	// args is memory for struct_ops contexts, one block a nested program.
+	args uintptr
 
 	rng    uint64
 	busy   atomic.Bool
@@ -73,12 +74,36 @@ func New(k verifier.Kernel, cpus int) (*World, error) {
 	w.Objects = newObjects(w)
 	w.epoch.Store(1)
 	for i := range cpus {
-		w.cpus = append(w.cpus, &Run{World: w, CPU: i})
+		r, err := w.newRun(i)
+		if err != nil {
+			return nil, errors.Join(err, w.Mem.Close())
+		}
+		w.cpus = append(w.cpus, r)
 	}
 	all := append([]*Run(nil), w.cpus...)
 	w.all.Store(&all)
 	return w, nil
 }
+
+// MaxDepth is how deep programs may nest on one run, callbacks of models and
+// slots called from kfuncs included.
+const MaxDepth = 16
+
+// MaxArgs is the most arguments a slot has (MAX_BPF_FUNC_ARGS).
+const MaxArgs = 12
+
+const argsBlock = MaxArgs * 8
+
+func (w *World) newRun(cpu int) (*Run, error) {
+	p, err := w.Mem.Alloc(MaxDepth * argsBlock)
+	if err != nil {
+		return nil, fmt.Errorf("make CPU %d: %w", cpu, err)
+	}
+	return &Run{World: w, CPU: cpu, args: p}, nil
+}
+
+// Args is the memory for the context of the program at the current depth.
+func (r *Run) Args() uintptr { return r.args + uintptr(r.Depth)*argsBlock }
 
 // CPUs is the number of possible CPUs.
 func (w *World) CPUs() int { return len(w.cpus) }
@@ -99,7 +124,10 @@ func (w *World) Enter(state any) *Run {
 			return r.begin(state)
 		}
 	}
-	r := &Run{World: w, CPU: len(w.extra) % len(w.cpus)}
+	r, err := w.newRun(len(w.extra) % len(w.cpus))
+	if err != nil {
+		panic(fmt.Sprintf("world: no memory for a run: %v", err)) // a page, when the whole process has none
+	}
 	r.busy.Store(true)
 	w.extra = append(w.extra, r)
 	all := append(append([]*Run(nil), *w.all.Load()...), r)

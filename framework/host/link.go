@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package host
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/modbpf/modbpf/jit"
+	"github.com/modbpf/modbpf/verifier"
+)
+
+// linker answers the engine's questions about one program of a driver.
+type linker struct {
+	driver *Driver
+	prog   *verifier.Program
+}
+
+func (l *linker) Map(i int) (jit.MapInfo, error) {
+	m := l.driver.byMap[l.prog.Maps[i]]
+	if m == nil {
+		return jit.MapInfo{}, fmt.Errorf("map %s of type %s: %w", l.prog.Maps[i].Name, l.prog.Maps[i].Type, ErrNotBuilt)
+	}
+	return m.Info(), nil
+}
+
+func (l *linker) Helper(id int32) (*jit.Callee, error) {
+	h := l.driver.host
+	return h.Calls.Helper(id, strings.TrimPrefix(h.Kernel.HelperName(id), "bpf_"))
+}
+
+func (l *linker) Kfunc(name string) (*jit.Callee, error) { return l.driver.host.Calls.Kfunc(name) }
+
+func (l *linker) Ksym(name string) (uintptr, error) { return l.driver.host.Calls.Ksym(name) }
