@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build !linux
+
+package sys
+
+import (
+	"syscall"
+	"unsafe"
+)
+
+func bpfCall(int, unsafe.Pointer, uintptr) (int, syscall.Errno) { return 0, errnoNone }
+
+func closeFD(FD) error { return ErrUnsupported }
