@@ -132,8 +132,8 @@ const (
 // Pseudo codes in the source register of a 64-bit immediate load. In a bound
 // program Imm and the next slot's Imm carry what the comment says.
 const (
-	PseudoMapFD       = 1 // Imm: index into Program.Maps
-	PseudoMapValue    = 2 // Imm: index into Program.Maps; next Imm: offset into the value
+	PseudoMapFD       = 1 // Imm: index into Program.Maps; negative: -1-n where the author wrote descriptor n himself, which is never a map
+	PseudoMapValue    = 2 // Imm: index into Program.Maps (negative as above); next Imm: offset into the value
 	PseudoBTFID       = 3 // Imm: BTF id of a kernel variable; next Imm: index into Program.Modules, 0 for vmlinux
 	PseudoFunc        = 4 // Imm: relative slot offset of a subprogram (as in the ABI)
 	PseudoMapIdx      = 5 // only before binding

@@ -227,7 +227,10 @@ func (b *binder) program(bp *BoundProgram) (*verifier.Program, error) {
 	spec := bp.Spec
 	p := &verifier.Program{
 		Name: spec.Name, Section: spec.Section, Type: spec.Def.Type, AttachType: spec.Def.Attach,
-		License: b.o.License, BTF: b.o.BTF, BTFRaw: b.o.BTFRaw, Modules: []*btf.Spec{b.k.BTF()}, AttachName: spec.Target,
+		License: b.o.License, Modules: []*btf.Spec{b.k.BTF()}, AttachName: spec.Target,
+	}
+	if b.o.Untyped == "" {
+		p.BTF, p.BTFRaw = b.o.BTF, b.o.BTFRaw
 	}
 	if spec.Def.Sleepable {
 		p.Flags |= bpf.ProgSleepable
@@ -250,6 +253,7 @@ func (b *binder) program(bp *BoundProgram) (*verifier.Program, error) {
 		}
 	}
 	p.Insns = l.insns
+	markRaw(p.Insns)
 	for _, part := range l.parts {
 		if err := b.references(bp, p, part); err != nil {
 			return nil, err
@@ -277,7 +281,7 @@ func (b *binder) references(bp *BoundProgram, p *verifier.Program, part laid) er
 			if r.kind == relocMap {
 				in.Regs, in.Imm = bpf.Regs(in.Dst(), bpf.PseudoMapFD), int32(idx)
 			} else {
-				p.Insns[at+1].Imm = in.Imm + int32(r.off)
+				p.Insns[at+1].Imm = part.fn.insns[r.insn].Imm + int32(r.off)
 				in.Regs, in.Imm = bpf.Regs(in.Dst(), bpf.PseudoMapValue), int32(idx)
 			}
 		case relocExternLD, relocExternFn:
@@ -287,6 +291,22 @@ func (b *binder) references(bp *BoundProgram, p *verifier.Program, part laid) er
 		}
 	}
 	return nil
+}
+
+// markRaw marks descriptors that the author wrote into the code himself: they
+// mean nothing here and must not be taken for indexes. References that have a
+// relocation are filled in afterwards.
+func markRaw(insns []bpf.Insn) {
+	for i := 0; i < len(insns); i++ {
+		in := &insns[i]
+		if !in.IsLdImm64() {
+			continue
+		}
+		if s := in.Src(); (s == bpf.PseudoMapFD || s == bpf.PseudoMapValue) && in.Imm >= 0 {
+			in.Imm = -1 - in.Imm
+		}
+		i++
+	}
 }
 
 // useMap gives a map an index in the program.
@@ -317,6 +337,9 @@ func module(p *verifier.Program, s *btf.Spec) int {
 
 // debugInfo appends a function's func_info and line_info.
 func (b *binder) debugInfo(bp *BoundProgram, p *verifier.Program, part laid) {
+	if p.BTF == nil {
+		return
+	}
 	for _, t := range part.fn.types {
 		p.Funcs = append(p.Funcs, verifier.FuncInfo{Insn: part.base + t.insn, Type: t.typ})
 		bp.FuncInfo = le.AppendUint32(le.AppendUint32(bp.FuncInfo, uint32(part.base+t.insn)), uint32(t.typ))

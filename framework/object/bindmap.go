@@ -57,8 +57,8 @@ func (b *binder) mapOf(m *MapSpec) *verifier.Map {
 	if v.MaxEntries == 0 {
 		v.MaxEntries = b.entries(v.Type)
 	}
-	if noTypes[v.Type] {
-		v.Key, v.Value = 0, 0
+	if noTypes[v.Type] || b.o.Untyped != "" {
+		v.Key, v.Value, v.BTF = 0, 0, nil
 	}
 	if m.Inner != nil {
 		v.Inner = b.mapOf(m.Inner)

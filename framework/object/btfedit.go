@@ -125,7 +125,36 @@ func (o *Object) loadBTF(raw []byte) error {
 	if o.BTF, err = btf.Parse(o.BTFRaw); err != nil {
 		return fmt.Errorf("patch .BTF: %w", err)
 	}
+	o.Untyped = refusal(o.BTF)
 	return nil
+}
+
+// refusal is why a kernel refuses a blob that clang wrote, "" if it does not:
+// the few of its rules (kernel/bpf/btf.c) that compilers are known to break.
+func refusal(s *btf.Spec) string {
+	for id := btf.ID(1); int(id) < s.NumTypes(); id++ {
+		t := s.Type(id)
+		switch t.Kind {
+		case btf.KindFunc:
+			if s.Kind(t.Ref) != btf.KindFuncProto {
+				return fmt.Sprintf("function %s has no prototype", s.Name(id))
+			}
+			for i := range s.Type(t.Ref).Vlen {
+				if p := s.Param(t.Ref, i); p.Type != 0 && p.Name == "" {
+					return fmt.Sprintf("argument %d of function %s has no name", i+1, s.Name(id))
+				}
+			}
+		case btf.KindVar:
+			if s.Linkage(id) > linkGlobal {
+				return fmt.Sprintf("variable %s is extern", s.Name(id))
+			}
+		case btf.KindDatasec:
+			if t.Size == 0 {
+				return fmt.Sprintf("section %s has no size", s.Name(id))
+			}
+		}
+	}
+	return ""
 }
 
 // hideFunctions makes hidden global functions static, so that they are

@@ -46,6 +46,9 @@ type Object struct {
 	// Both are nil without BTF.
 	BTF    *btf.Spec
 	BTFRaw []byte
+	// Untyped says why kernels refuse the object's types, "" if they do not.
+	// Programs and maps are then loaded, and judged, without types.
+	Untyped string
 
 	elf     *elfFile
 	funcs   []*function // all functions, programs included, by section and offset

@@ -66,7 +66,7 @@ func (l *Loader) own(fd FD) FD {
 func (l *Loader) BTF() (FD, error) {
 	if !l.btfDone {
 		l.btfDone = true
-		if raw := l.Bound.Object.BTFRaw; len(raw) > 0 {
+		if raw := l.Bound.Object.BTFRaw; len(raw) > 0 && l.Bound.Object.Untyped == "" {
 			fd, err := BTFLoad(raw)
 			if err != nil {
 				l.btfErr = fmt.Errorf("load types of %s: %w", l.Bound.Object.Name, err)
@@ -242,7 +242,11 @@ func (l *Loader) Attr(bp *object.BoundProgram, p *verifier.Program) (*ProgAttr, 
 		}
 		switch in.Src() {
 		case bpf.PseudoMapFD, bpf.PseudoMapValue:
-			if int(in.Imm) >= len(bp.MapIndex) || in.Imm < 0 {
+			if in.Imm < 0 { // a descriptor the author wrote: none of ours
+				in.Imm = -1
+				break
+			}
+			if int(in.Imm) >= len(bp.MapIndex) {
 				return nil, fmt.Errorf("load program %s: instruction %d names map %d of %d: %w", p.Name, i, in.Imm, len(bp.MapIndex), object.ErrInvalid)
 			}
 			fd, err := l.Map(bp.MapIndex[in.Imm])
