@@ -85,6 +85,7 @@ type Frame struct {
 	thread     callbacks
 	throw      bool
 	loadFailed bool
+	failed     error // a callback failed: so does the run
 	cookie     uint64
 	tail       Executable
 	tailCalls  int

@@ -133,7 +133,11 @@ func onKernel(t testing.TB, insns []bpf.Insn) (func(*block) (uint64, error), err
 
 // ourEngines are the engines of this package on this machine.
 func ourEngines(l Linker) []engine {
-	return []engine{{"interpreter", onEngine(Interpret, l)}}
+	var e []engine
+	for name, mk := range makers {
+		e = append(e, engine{name, onEngine(mk, l)})
+	}
+	return e
 }
 
 // allEngines adds the kernel where it lets us.

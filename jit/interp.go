@@ -17,8 +17,8 @@ import (
 // platforms without a backend. It is written to be read, one case an idea.
 
 // LoopBudget is how often the may_goto instructions of one function call let a
-// loop go on: the kernel's BPF_MAX_LOOPS.
-const LoopBudget = 8 << 20
+// loop go on.
+const LoopBudget = prog.LoopBudget
 
 type interpreter struct {
 	*linked
@@ -135,6 +135,9 @@ func (t *interpThread) callback(fn uint64, a *[5]uint64) (uint64, error) {
 	t.callee = false
 	r, err := t.run(x, f, a)
 	t.callee = was
+	if err != nil && !errors.Is(err, ErrThrow) {
+		t.failed = err // whatever the callee makes of it, the run is over
+	}
 	return r, err
 }
 
@@ -323,12 +326,11 @@ func (t *interpThread) special(x *interpreter, slot int, n *prog.Insn, r *[16]ui
 	case prog.Call:
 		return next, t.call(x.callees[n.Callee], r)
 	case prog.TailCall:
-		r0 := r[0]
 		if err := t.call(x.callees[n.Callee], r); err != nil {
 			return 0, err
 		}
-		if t.tail == nil {
-			r[0] = r0
+		if t.tail == nil { // it failed
+			r[0] = 0
 			return next, nil
 		}
 		return t.continueIn(r)
@@ -368,7 +370,10 @@ func (t *interpThread) invoke(c *Callee, r1, r2, r3, r4, r5 uint64) (uint64, err
 	t.callee = true
 	r0 := c.Fn(&t.Frame, r1, r2, r3, r4, r5)
 	t.callee = false
-	if t.throw {
+	switch {
+	case t.failed != nil:
+		return 0, t.failed
+	case t.throw:
 		return 0, ErrThrow
 	}
 	return r0, nil

@@ -82,6 +82,9 @@ func needSrc(i int, n *Insn) error {
 
 func (d *decoder) alu(i int, n *Insn) error {
 	op, wide := n.Op&0xf0, n.Class() == bpf.ClassALU64
+	if n.Dst() == bpf.RegFP {
+		return bad(i, "frame pointer is written")
+	}
 	if n.Op&bpf.SrcX != 0 && op != bpf.AluEND {
 		if err := needSrc(i, n); err != nil {
 			return err
@@ -212,6 +215,9 @@ func (d *decoder) ld(i int, n *Insn) error {
 		if i+1 >= len(d.src) || d.src[i+1].Op != 0 || d.src[i+1].Regs != 0 || d.src[i+1].Off != 0 {
 			return bad(i, "64-bit immediate load without its second slot")
 		}
+		if n.Dst() == bpf.RegFP {
+			return bad(i, "frame pointer is written")
+		}
 		n.Kind = LdImm64
 		n.Val = uint64(uint32(n.Imm)) | uint64(uint32(d.src[i+1].Imm))<<32
 		n.Ref.Pseudo = n.Src()
@@ -249,6 +255,9 @@ func (d *decoder) ld(i int, n *Insn) error {
 
 func (d *decoder) mem(i int, n *Insn) error {
 	cls, mode, size := n.Class(), n.Op&0xe0, n.Op&0x18
+	if w := n.Writes(); w == bpf.RegFP {
+		return bad(i, "frame pointer is written")
+	}
 	if cls != bpf.ClassST {
 		if err := needSrc(i, n); err != nil {
 			return err
@@ -330,6 +339,32 @@ func (n *Insn) ends() bool {
 	return false
 }
 
+// Writes is the register an instruction other than a call writes, -1 if none.
+// (A compare-and-exchange writes R0.)
+func (n *Insn) Writes() int {
+	switch n.Class() {
+	case bpf.ClassALU, bpf.ClassALU64, bpf.ClassLDX:
+		return int(n.Dst())
+	case bpf.ClassLD:
+		if n.Kind == LdImm64 {
+			return int(n.Dst())
+		}
+	case bpf.ClassSTX:
+		if n.Op&0xe0 != bpf.ModeATOMIC {
+			return -1
+		}
+		switch {
+		case n.Imm == bpf.AtomicCMPXCHG:
+			return 0
+		case n.Imm == bpf.AtomicLoadACQ:
+			return int(n.Dst())
+		case n.Imm != bpf.AtomicStoreREL && n.Imm&bpf.AtomicFetch != 0:
+			return int(n.Src())
+		}
+	}
+	return -1
+}
+
 // IsGoto reports whether n is an unconditional jump (ja or gotol).
 func (n *Insn) IsGoto() bool {
 	return n.Kind == Plain && (n.Op == bpf.ClassJMP|bpf.JmpJA || n.Op == bpf.ClassJMP32|bpf.JmpJA)
@@ -394,4 +429,9 @@ func (n *Insn) stackUse() int {
 		return 0
 	}
 	return 0
+}
+
+// IsHelper reports whether n calls the helper with this id.
+func (n *Insn) IsHelper(id int32) bool {
+	return n.Kind == Call && n.Src() == bpf.PseudoHelper && n.Imm == id
 }

@@ -82,6 +82,10 @@ func (p *Program) FuncAt(slot int) int {
 	return -1
 }
 
+// LoopBudget is how often the may_goto instructions of one function call let a
+// loop go on: the kernel's BPF_MAX_LOOPS.
+const LoopBudget = 8 << 20
+
 // FuncTag marks the values that stand for a program's own functions: the value
 // is FuncTag plus the first slot. No real address looks like it (it is not
 // canonical), and no helper id.

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "textflag.h"
+
+// Offsets of runState (state_linux_amd64.go).
+#define GOSP 0
+#define GOBP 8
+#define ENTRY 16
+#define CODE 48
+#define RET_ 56
+#define ARGS 64
+#define REGS 128
+#define FAULTADDR 272
+
+#define BLOCKMASK ~(0x40000-1)
+
+// func enter(m *runState, pc uintptr)
+//
+// The one way into machine code and, after the same CALL, the one way out: a
+// program that is done returns here, and one that leaves for Go loads this
+// return address's place into SP and returns too. Go's ABI0 lets us use every
+// register but SP and BP.
+TEXT ·enter(SB), NOSPLIT, $0-16
+	MOVQ m+0(FP), R11
+	MOVQ pc+8(FP), AX
+	MOVQ SP, GOSP(R11)
+	MOVQ BP, GOBP(R11)
+	MOVQ ARGS+0(R11), DI
+	MOVQ ARGS+8(R11), SI
+	MOVQ ARGS+16(R11), DX
+	MOVQ ARGS+24(R11), CX
+	MOVQ ARGS+32(R11), R8
+	MOVQ ENTRY(R11), SP
+	CALL AX
+	MOVQ SP, R11
+	ANDQ $BLOCKMASK, R11
+	MOVQ AX, RET_(R11)
+	MOVQ GOBP(R11), BP
+	MOVQ GOSP(R11), SP
+	RET
+
+// A fault in machine code puts the registers into the run state and continues
+// in the stub that leaves to Go; any other is the Go runtime's business. The
+// kernel calls this on the signal stack with the C convention: DI the signal,
+// SI its siginfo, DX the ucontext, whose registers begin at 40, RSP at 160 and
+// RIP at 168.
+#define FAULT(chain) \
+	MOVQ 168(DX), AX; \
+	CMPQ AX, ·codeLo(SB); \
+	JB   other; \
+	CMPQ AX, ·codeHi(SB); \
+	JAE  other; \
+	MOVQ 160(DX), R11; \
+	ANDQ $BLOCKMASK, R11; \
+	XORL CX, CX; \
+loop: \
+	MOVQ 40(DX)(CX*8), AX; \
+	MOVQ AX, REGS(R11)(CX*8); \
+	INCQ CX; \
+	CMPQ CX, $18; \
+	JB   loop; \
+	MOVQ 16(SI), AX; \
+	MOVQ AX, FAULTADDR(R11); \
+	MOVQ $-1, AX; \
+	MOVQ AX, CODE(R11); \
+	MOVQ ·faultStub(SB), AX; \
+	MOVQ AX, 168(DX); \
+	RET; \
+other: \
+	MOVQ chain(SB), AX; \
+	JMP  AX
+
+TEXT ·onFault(SB), NOSPLIT|NOFRAME, $0-0
+	FAULT(·goSegv)
+
+TEXT ·onBus(SB), NOSPLIT|NOFRAME, $0-0
+	FAULT(·goBus)

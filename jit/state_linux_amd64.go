@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package jit
+
+import (
+	"unsafe"
+
+	"github.com/modbpf/modbpf/jit/amd64"
+)
+
+// runState lies at the start of a stack block: what machine code, the way in
+// (enter_linux_amd64.s) and the fault handler exchange with Go. Any of them finds
+// it from a stack pointer by clearing low bits.
+type runState struct {
+	gosp, gobp uintptr // Go's stack while the program runs
+	entry      uintptr // stack the program starts on
+	slot       uintptr // entry-8: holds the address to return to Go by
+	msp, site  uintptr // at an exit: stack pointer, where to go on
+	code       uint64  // why the program left: 0 it is done
+	ret        uint64  // R0: of the program, or of a callee
+	args       [6]uint64
+	batch      uint64
+	flag       uint64
+	regs       [18]uint64 // at a fault: the signal frame's registers
+	faultAddr  uint64
+}
+
+// codeFault is the exit code of a fault.
+const codeFault = 1<<64 - 1
+
+// Offsets the assembly uses. The arrays below have no negative length only if
+// they are right.
+const (
+	offGoSP  = 0
+	offGoBP  = 8
+	offEntry = 16
+	offCode  = 48
+	offRet   = 56
+	offArgs  = 64
+	offRegs  = 128
+	offAddr  = 272
+)
+
+var (
+	rs runState
+	_  = [1]struct{}{}[unsafe.Offsetof(rs.gosp)-offGoSP]
+	_  = [1]struct{}{}[unsafe.Offsetof(rs.gobp)-offGoBP]
+	_  = [1]struct{}{}[unsafe.Offsetof(rs.entry)-offEntry]
+	_  = [1]struct{}{}[unsafe.Offsetof(rs.code)-offCode]
+	_  = [1]struct{}{}[unsafe.Offsetof(rs.ret)-offRet]
+	_  = [1]struct{}{}[unsafe.Offsetof(rs.args)-offArgs]
+	_  = [1]struct{}{}[unsafe.Offsetof(rs.regs)-offRegs]
+	_  = [1]struct{}{}[unsafe.Offsetof(rs.faultAddr)-offAddr]
+)
+
+var stubState = amd64.State{
+	StackAlign: stackBlockSize,
+	Slot:       int32(unsafe.Offsetof(rs.slot)),
+	MSP:        int32(unsafe.Offsetof(rs.msp)),
+	Site:       int32(unsafe.Offsetof(rs.site)),
+	Code:       offCode,
+	Ret:        offRet,
+	Args:       offArgs,
+	Flag:       int32(unsafe.Offsetof(rs.flag)),
+	Regs:       offRegs,
+}
+
+// enter runs machine code at pc on the stack of m until it returns or leaves.
+//
+//go:noescape
+func enter(m *runState, pc uintptr)
+
+// onFault is the handler of SIGSEGV and SIGBUS, called by the kernel alone.
+func onFault()
+func onBus()
+
+// What the handler needs to know.
+var (
+	codeLo, codeHi uintptr // the executable view of the arena
+	faultStub      uintptr
+	goSegv, goBus  uintptr // the Go runtime's handlers
+)
