@@ -29,6 +29,7 @@ struct sock {
 };
 
 struct inet_connection_sock {
+	u8 icsk_ca_state : 5;
 	u64 icsk_ca_priv[13];
 };
 
@@ -70,14 +71,49 @@ struct tcp_congestion_ops {
 	void (*init)(struct sock *sk);
 	void (*release)(struct sock *sk);
 	u32 flags;
+	void (*cwnd_event_tx_start)(struct sock *sk); /* 7.1; before, cwnd_event(CA_EVENT_TX_START) */
 };
 KERNEL_TYPES_END
+
+extern unsigned int CONFIG_HZ __kconfig;
+
+/* The bit of in_ack_event's flags that says the ACK took the slow path. */
+#define CA_ACK_SLOWPATH (1 << 0)
 
 #define TCP_DRIVER(name) SEC(".struct_ops.link") struct tcp_congestion_ops name
 
 static __always_inline struct tcp_sock *tcp_sk(struct sock *sk)
 {
 	return (struct tcp_sock *)sk;
+}
+
+/* An algorithm's own state lives in the socket: at most 104 bytes. */
+static __always_inline void *ca_priv(struct sock *sk)
+{
+	return ((struct inet_connection_sock *)sk)->icsk_ca_priv;
+}
+
+static __always_inline u32 ca_state(struct sock *sk)
+{
+	return bit_field((struct inet_connection_sock *)sk, icsk_ca_state);
+}
+
+static __always_inline u32 jiffies(void)
+{
+	return bpf_jiffies64();
+}
+
+/* Rounded up, as the kernel's conversions are. */
+static __always_inline u32 usecs_to_jiffies(u32 us)
+{
+	u32 tick = 1000000u / CONFIG_HZ;
+
+	return us / tick + (us % tick != 0);
+}
+
+static __always_inline u32 msecs_to_jiffies(u32 ms)
+{
+	return usecs_to_jiffies(ms * 1000);
 }
 
 static __always_inline bool in_slow_start(const struct tcp_sock *tp)
@@ -124,6 +160,24 @@ static __always_inline void additive_increase(struct tcp_sock *tp, u32 w, u32 ac
 	}
 	tp->snd_cwnd_cnt = count;
 	tp->snd_cwnd = min(cwnd, tp->snd_cwnd_clamp);
+}
+
+/* Reno (RFC 5681): one segment each round trip. */
+static __always_inline void reno_cong_avoid(struct tcp_sock *tp, u32 acked)
+{
+	if (!cwnd_limited(tp))
+		return;
+	if (in_slow_start(tp)) {
+		acked = slow_start(tp, acked);
+		if (!acked)
+			return;
+	}
+	additive_increase(tp, tp->snd_cwnd, acked);
+}
+
+static __always_inline u32 reno_ssthresh(const struct tcp_sock *tp)
+{
+	return max(tp->snd_cwnd >> 1, 2u);
 }
 
 /* After a false alarm the window goes back to where it was. */
