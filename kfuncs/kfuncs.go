@@ -86,6 +86,8 @@ const (
 	ArgTimer
 	ArgKptrXchgDest
 	ArgDynptr
+	ArgScalar // a scalar, never a pointer (7.2)
+	ArgArena
 )
 
 // ArgFlags are the flag bits of enum bpf_arg_type (include/linux/bpf.h).
@@ -105,6 +107,8 @@ const (
 	ArgDynptrSkb
 	ArgDynptrXdp
 	ArgMemFixedAligned
+	ArgDynptrSkbMeta
+	ArgDynptrFile
 )
 
 // Arg is one argument of a helper prototype.
@@ -138,6 +142,7 @@ type Ret struct {
 	MayNull bool
 	Alloc   bool   // RetMem: dynamically allocated, must be released (ringbuf)
 	Trusted bool   // RetBTFID
+	Rdonly  bool   // RetMem, RetMemOrBTFID: may only be read
 	BTF     string // RetBTFID: name of the struct
 }
 
@@ -152,12 +157,14 @@ type Proto struct {
 	AllowFastcall bool
 	Ret           Ret
 	Args          [5]Arg
+	Allowed       string // C name of a predicate over the attach point that must hold too, "" if none (see Allowed)
+	Config        string // CONFIG_ condition its definition stands under, "" if always built
 	File          string
 }
 
 // Helper is a helper id: a row of include/uapi/linux/bpf.h's __BPF_FUNC_MAPPER.
 type Helper struct {
 	ID    int32
-	Name  string // without "bpf_"
-	First bpf.Release
+	Name  string      // without "bpf_"
+	First bpf.Release // first of the releases we know; the oldest stands for "that or older"
 }

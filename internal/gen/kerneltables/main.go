@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command kerneltables makes the tables of helpers, kfuncs and extension points
+// from kernel source. It works in two steps: reading one release's source tree
+// into a file of facts, and writing the Go tables from the facts of all
+// releases. The facts are kept, so that the second step needs no sources.
+//
+//	kerneltables -extract 7.2 -tree DIR -origin "linux-source-7.2 7.2.13-1 (Debian)"
+//	kerneltables
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/modbpf/modbpf/bpf"
+)
+
+func main() {
+	if err := generate(); err != nil {
+		fmt.Fprintln(os.Stderr, "kerneltables:", err)
+		os.Exit(1)
+	}
+}
+
+func generate() error {
+	release := flag.String("extract", "", "release whose source to read (\"6.12\")")
+	tree := flag.String("tree", "", "kernel source tree")
+	origin := flag.String("origin", "", "package and version of the tree")
+	top := flag.String("top", ".", "top of the repository")
+	flag.Parse()
+	dir := filepath.Join(*top, "internal/gen/kerneltables/facts")
+	if *release != "" {
+		if *tree == "" || *origin == "" {
+			return errors.New("-extract needs -tree and -origin")
+		}
+		f, err := extract(*tree, *release, *origin)
+		if err != nil {
+			return err
+		}
+		return saveFacts(filepath.Join(dir, *release+".json"), f)
+	}
+	fs, err := loadFacts(dir)
+	if err != nil {
+		return err
+	}
+	return emitHelpers(fs, filepath.Join(*top, "kfuncs"))
+}
+
+func saveFacts(path string, f *Facts) error {
+	b, err := json.MarshalIndent(f, "", " ")
+	if err != nil {
+		return fmt.Errorf("write facts: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return fmt.Errorf("write facts: %w", err)
+	}
+	if err := os.WriteFile(path, append(b, '\n'), 0o644); err != nil {
+		return fmt.Errorf("write facts: %w", err)
+	}
+	return nil
+}
+
+// loadFacts reads the facts of all releases, oldest first.
+func loadFacts(dir string) ([]*Facts, error) {
+	names, err := filepath.Glob(filepath.Join(dir, "*.json"))
+	if err != nil || len(names) == 0 {
+		return nil, fmt.Errorf("find facts in %s: none (%v)", dir, err)
+	}
+	var fs []*Facts
+	for _, n := range names {
+		b, err := os.ReadFile(n)
+		if err != nil {
+			return nil, fmt.Errorf("read facts: %w", err)
+		}
+		f := new(Facts)
+		if err := json.Unmarshal(b, f); err != nil {
+			return nil, fmt.Errorf("read facts %s: %w", n, err)
+		}
+		if _, err := bpf.ParseRelease(f.Release); err != nil {
+			return nil, fmt.Errorf("read facts %s: %w", n, err)
+		}
+		fs = append(fs, f)
+	}
+	slices.SortFunc(fs, func(a, b *Facts) int {
+		x, _ := bpf.ParseRelease(a.Release) // parsed above
+		y, _ := bpf.ParseRelease(b.Release)
+		if x.Less(y) {
+			return -1
+		}
+		return 1
+	})
+	return fs, nil
+}
