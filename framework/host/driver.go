@@ -111,6 +111,7 @@ func (s *Slot) Call(r *Run, args ...uint64) (uint64, error) {
 		return 0, fmt.Errorf("call %s.%s: %d arguments", s.Table.Name, s.Member, len(args))
 	}
 	ctx := r.Args()
+	*mem.U64(ctx - 8) = uint64(len(args))
 	for i, a := range args {
 		*mem.U64(ctx + uintptr(8*i)) = a
 	}

@@ -24,12 +24,36 @@ var kinds = map[bpf.MapType]kind{
 	bpf.MapProgArray:     {newProgArray, indexed},
 	bpf.MapArrayOfMaps:   {newMapOfMaps(false), indexed},
 	bpf.MapHashOfMaps:    {newMapOfMaps(true), keyed},
+
+	bpf.MapQueue:       {newQueue(false), unkeyed},
+	bpf.MapStack:       {newQueue(true), unkeyed},
+	bpf.MapBloomFilter: {newBloom, unkeyed},
+	bpf.MapLPMTrie:     {newLPM, keyed},
+
+	bpf.MapRingbuf:        {newRing, sized},
+	bpf.MapUserRingbuf:    {newUserRing, sized},
+	bpf.MapPerfEventArray: {newPerfEvents, sized},
+	bpf.MapArena:          {newArena, sized},
+
+	bpf.MapTaskStorage:  {newStorage, any4},
+	bpf.MapSKStorage:    {newStorage, any4},
+	bpf.MapInodeStorage: {newStorage, any4},
+	bpf.MapCgrpStorage:  {newStorage, any4},
+
+	bpf.MapDevmap:     {newTargets(false), indexed},
+	bpf.MapCpumap:     {newTargets(false), indexed},
+	bpf.MapXskmap:     {newTargets(false), indexed},
+	bpf.MapDevmapHash: {newTargets(true), keyed},
 }
 
 func keyed(m *verifier.Map) bool { return m.KeySize > 0 && m.ValueSize > 0 && m.MaxEntries > 0 }
 func indexed(m *verifier.Map) bool {
 	return m.KeySize == 4 && m.ValueSize > 0 && m.MaxEntries > 0
 }
+
+func unkeyed(m *verifier.Map) bool { return m.KeySize == 0 && m.ValueSize > 0 && m.MaxEntries > 0 }
+func sized(m *verifier.Map) bool   { return m.MaxEntries > 0 }
+func any4(m *verifier.Map) bool    { return m.KeySize == 4 && m.ValueSize > 0 }
 
 const innerMap = bpf.MapInnerMap
 

@@ -84,6 +84,7 @@ type class struct {
 type region struct {
 	base uintptr // where the mapping with its guard pages begins
 	size int     // of that mapping
+	elem int     // slabs: the size of the objects in it
 }
 
 // New makes an empty arena; limit 0 means DefaultLimit.
@@ -115,7 +116,7 @@ func (a *Arena) Alloc(n int) (uintptr, error) {
 		clear(Bytes(p, size))
 	default:
 		if c.end-c.next < uintptr(size) {
-			slab, err := a.Map(slabSize)
+			slab, err := a.mapPages(slabSize, size)
 			if err != nil {
 				c.mu.Unlock()
 				return 0, err
@@ -150,7 +151,9 @@ func (a *Arena) Free(p uintptr, n int) {
 
 // Map returns whole zeroed pages with an inaccessible page on either side. The
 // pages take no memory until they are touched.
-func (a *Arena) Map(n int) (uintptr, error) {
+func (a *Arena) Map(n int) (uintptr, error) { return a.mapPages(n, 0) }
+
+func (a *Arena) mapPages(n, elem int) (uintptr, error) {
 	if n <= 0 {
 		return 0, fmt.Errorf("map %d bytes: %w", n, ErrSize)
 	}
@@ -180,7 +183,7 @@ func (a *Arena) Map(n int) (uintptr, error) {
 	if a.closed {
 		return 0, errors.Join(fmt.Errorf("map %d bytes: %w", n, ErrClosed), release(base, size))
 	}
-	a.regions[p] = region{base, size}
+	a.regions[p] = region{base, size, elem}
 	return p, nil
 }
 
@@ -215,6 +218,19 @@ func (a *Arena) Holds(p uintptr, n int) bool {
 		}
 	}
 	return false
+}
+
+// Base finds the object that Alloc handed out from a slab and that p lies in; 0
+// if p is in no slab. It is slow: for error paths.
+func (a *Arena) Base(p uintptr) uintptr {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for base, r := range a.regions {
+		if r.elem != 0 && p >= base && p < base+slabSize {
+			return p - (p-base)%uintptr(r.elem)
+		}
+	}
+	return 0
 }
 
 // Close gives all memory back. Nothing may use it any more.

@@ -199,6 +199,15 @@ func (t *Timer) Kill(wait bool) {
 	}
 }
 
+// wait returns when the function does not run.
+func (t *Timer) wait() {
+	t.c.mu.Lock()
+	defer t.c.mu.Unlock()
+	for t.running > 0 {
+		t.idle.Wait()
+	}
+}
+
 func (c *Clock) stop() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

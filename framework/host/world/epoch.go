@@ -24,16 +24,21 @@ type retireList struct {
 	items   []retired
 }
 
+// retired is something to be freed: by a function, or memory of the world.
 type retired struct {
 	epoch uint64
 	free  func()
+	addr  uintptr
+	size  int
 }
 
 // Defer runs free once no program can still see what the caller unlinked.
-func (w *World) Defer(free func()) {
-	e := w.epoch.Add(1)
+func (w *World) Defer(free func()) { w.retire(retired{free: free}) }
+
+func (w *World) retire(it retired) {
+	it.epoch = w.epoch.Add(1)
 	w.retired.mu.Lock()
-	w.retired.items = append(w.retired.items, retired{e, free})
+	w.retired.items = append(w.retired.items, it)
 	w.retired.mu.Unlock()
 	w.retired.pending.Add(1)
 }
@@ -67,6 +72,10 @@ func (w *World) reclaim() {
 	w.retired.mu.Unlock()
 	w.retired.pending.Add(-int64(len(ready)))
 	for _, it := range ready {
+		if it.free == nil {
+			w.Mem.Free(it.addr, it.size)
+			continue
+		}
 		it.free() // may retire more
 	}
 }

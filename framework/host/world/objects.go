@@ -25,8 +25,9 @@ import (
 type Objects struct {
 	w     *World
 	mu    sync.RWMutex
-	types []*Type
+	types atomic.Pointer[[]*Type]
 	byID  map[typeKey]*Type
+	quick [64]atomic.Pointer[Type] // by the lower bits of the id
 	dtor  map[string]func(addr uintptr)
 	live  atomic.Int64
 
@@ -49,19 +50,26 @@ type Type struct {
 	Record   *fields.Record
 	Refcount int // offset of the bpf_refcount, -1 without
 	index    uint64
+	key      typeKey
 }
 
 func newObjects(w *World) *Objects {
-	return &Objects{w: w, types: []*Type{nil}, byID: make(map[typeKey]*Type), dtor: make(map[string]func(uintptr))}
+	o := &Objects{w: w, byID: make(map[typeKey]*Type), dtor: make(map[string]func(uintptr))}
+	o.types.Store(&[]*Type{nil})
+	return o
 }
 
 // Type resolves a type of a program's BTF.
 func (o *Objects) Type(s *btf.Spec, id btf.ID) (*Type, error) {
 	k := typeKey{s, id}
+	if t := o.quick[id&63].Load(); t != nil && t.key == k {
+		return t, nil
+	}
 	o.mu.RLock()
 	t := o.byID[k]
 	o.mu.RUnlock()
 	if t != nil {
+		o.quick[id&63].Store(t)
 		return t, nil
 	}
 	size, ok := s.Sizeof(id)
@@ -72,7 +80,7 @@ func (o *Objects) Type(s *btf.Spec, id btf.ID) (*Type, error) {
 	if err != nil {
 		return nil, err
 	}
-	t = &Type{Name: s.Name(s.SkipMods(id)), Size: int(size), Stride: (int(size) + 63) &^ 63, Record: rec, Refcount: -1}
+	t = &Type{Name: s.Name(s.SkipMods(id)), Size: int(size), Stride: (int(size) + 63) &^ 63, Record: rec, Refcount: -1, key: k}
 	if f := rec.First("bpf_refcount"); f != nil {
 		t.Refcount = f.Off
 	}
@@ -81,10 +89,26 @@ func (o *Objects) Type(s *btf.Spec, id btf.ID) (*Type, error) {
 	if have := o.byID[k]; have != nil {
 		return have, nil
 	}
-	t.index = uint64(len(o.types))
-	o.types = append(o.types, t)
+	o.number(t)
 	o.byID[k] = t
 	return t, nil
+}
+
+// number gives a type the index that its objects carry; o.mu is held.
+func (o *Objects) number(t *Type) {
+	old := *o.types.Load()
+	t.index = uint64(len(old))
+	all := append(append(make([]*Type, 0, len(old)+1), old...), t)
+	o.types.Store(&all)
+}
+
+// PercpuVar allocates a per-CPU kernel variable of a size; PerCPU finds a CPU's copy.
+func (o *Objects) PercpuVar(name string, size int) uintptr {
+	t := &Type{Name: name, Size: size, Stride: (size + 63) &^ 63, Refcount: -1}
+	o.mu.Lock()
+	o.number(t)
+	o.mu.Unlock()
+	return o.NewPercpu(t)
 }
 
 // New allocates an object with a reference count of one; 0 without memory.
@@ -118,10 +142,7 @@ func (o *Objects) NewPercpu(t *Type) uintptr {
 
 // TypeOf is the type of a program's object.
 func (o *Objects) TypeOf(p uintptr) *Type {
-	i := *mem.U64(p - header)
-	o.mu.RLock()
-	defer o.mu.RUnlock()
-	return o.types[i]
+	return (*o.types.Load())[*mem.U64(p - header)]
 }
 
 // PerCPU is the copy of a per-CPU object on a CPU.
@@ -151,7 +172,20 @@ func (o *Objects) Drop(p uintptr) {
 		size = header + t.Stride*int(n)
 	}
 	o.live.Add(-1)
-	o.w.Defer(func() { o.w.Mem.Free(p-header, size) })
+	if t.Refcount < 0 {
+		o.w.Mem.Free(p-header, size) // nobody else can hold it: the kernel, too, reuses it at once
+		return
+	}
+	o.w.retire(retired{addr: p - header, size: size})
+}
+
+// Base finds the object that an address lies in, by the size class it was
+// allocated from; 0 if it is in none.
+func (o *Objects) Base(p uintptr) uintptr {
+	if b := o.w.Mem.Base(p); b != 0 {
+		return b + header
+	}
+	return 0
 }
 
 // OnDrop registers how references to a kernel type are given up.

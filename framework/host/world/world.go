@@ -26,6 +26,7 @@ type World struct {
 	Clock   *Clock
 	Trace   *Trace
 	Objects *Objects
+	Timers  *ProgTimers
 
 	// Seed, if not 0, makes prandom repeatable.
 	Seed uint64
@@ -36,6 +37,11 @@ type World struct {
 	all     atomic.Pointer[[]*Run]
 	epoch   atomic.Uint64
 	retired retireList
+	current struct {
+		once sync.Once
+		task *typed.Object
+	}
+	freed []*freeHook // called when a kernel object goes
 }
 
 // Run is one entry into a program as callees see it (jit.Frame.User): which
@@ -46,8 +52,10 @@ type Run struct {
 	CPU   int
 	// State belongs to the model that runs the program.
 	State any
-	// Task is the address of the task_struct that current is.
+	// Task is the address of the task_struct that current is; 0 for the world's own.
 	Task uintptr
+	// Timer is the timer or work item whose callback this run is, if any.
+	Timer *ProgTimer
 	// Depth counts nested programs (tail calls not included).
 	Depth int
 	// args is memory for struct_ops contexts, one block a nested program.
@@ -72,6 +80,7 @@ func New(k verifier.Kernel, cpus int) (*World, error) {
 		w.Layouts = typed.NewLayouts(nil)
 	}
 	w.Objects = newObjects(w)
+	w.Timers = newProgTimers(w)
 	w.epoch.Store(1)
 	for i := range cpus {
 		r, err := w.newRun(i)
@@ -92,7 +101,9 @@ const MaxDepth = 16
 // MaxArgs is the most arguments a slot has (MAX_BPF_FUNC_ARGS).
 const MaxArgs = 12
 
-const argsBlock = MaxArgs * 8
+// argsBlock holds two words before the arguments (see Args), and one after them
+// for what a traced function returned.
+const argsBlock = (2 + MaxArgs + 2) * 8
 
 func (w *World) newRun(cpu int) (*Run, error) {
 	p, err := w.Mem.Alloc(MaxDepth * argsBlock)
@@ -102,8 +113,10 @@ func (w *World) newRun(cpu int) (*Run, error) {
 	return &Run{World: w, CPU: cpu, args: p}, nil
 }
 
-// Args is the memory for the context of the program at the current depth.
-func (r *Run) Args() uintptr { return r.args + uintptr(r.Depth)*argsBlock }
+// Args is the memory for the context of the program at the current depth: an
+// array of words, with their number in the word before and an attach cookie in
+// the one before that.
+func (r *Run) Args() uintptr { return r.args + uintptr(r.Depth)*argsBlock + 16 }
 
 // CPUs is the number of possible CPUs.
 func (w *World) CPUs() int { return len(w.cpus) }
@@ -149,7 +162,7 @@ func (w *World) EnterCPU(cpu int, state any) (*Run, error) {
 
 func (r *Run) begin(state any) *Run {
 	r.State = state
-	r.Depth = 0
+	r.Depth, r.Task, r.Timer = 0, 0, nil
 	r.active.Store(r.World.epoch.Load())
 	return r
 }
