@@ -19,5 +19,9 @@ drivers:
 check-drivers:
 	@internal/build/drivers.sh --check
 
+# The plugin of the public bpf_conformance suite.
+conformance-plugin:
+	$(GO) build -trimpath -o bin/bpf-conformance-plugin ./internal/bpfconformance/cmd/bpf-conformance-plugin
+
 clean:
 	rm -rf bin dist
