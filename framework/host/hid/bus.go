@@ -15,6 +15,7 @@ import (
 	"github.com/modbpf/modbpf/btf"
 	"github.com/modbpf/modbpf/framework/host/mem"
 	"github.com/modbpf/modbpf/framework/host/typed"
+	"github.com/modbpf/modbpf/framework/host/world"
 )
 
 // Errno is a kernel error number as drivers see it, positive.
@@ -59,6 +60,7 @@ var (
 
 // Bus holds the devices of one host and the memory they live in.
 type Bus struct {
+	world  *world.World
 	arena  *mem.Arena
 	device *typed.Layout // struct hid_device
 	ctx    *typed.Layout // struct hid_bpf_ctx
@@ -70,11 +72,13 @@ type Bus struct {
 	next    uint32
 }
 
-// NewBus makes an empty bus whose objects are laid out by spec, a profile's
-// vmlinux BTF with struct hid_bpf_ctx.
-func NewBus(spec *btf.Spec, arena *mem.Arena) (*Bus, error) {
+// NewBus makes an empty bus in a host's world, whose profile must have HID-BPF.
+func NewBus(w *world.World) (*Bus, error) { return newBus(w, w.Kernel.BTF(), w.Mem) }
+
+// newBus lays objects out by spec, which declares struct hid_bpf_ctx.
+func newBus(w *world.World, spec *btf.Spec, arena *mem.Arena) (*Bus, error) {
 	l := typed.NewLayouts(spec)
-	b := &Bus{arena: arena, devices: map[uint32]*Device{}}
+	b := &Bus{world: w, arena: arena, devices: map[uint32]*Device{}}
 	var err error
 	if b.device, err = l.Of("hid_device"); err != nil {
 		return nil, fmt.Errorf("set up HID devices: %w: %w", ErrNoProfile, err)
@@ -91,6 +95,15 @@ func NewBus(spec *btf.Spec, arena *mem.Arena) (*Bus, error) {
 		}
 	}
 	return b, nil
+}
+
+// enter opens a run for a callback from outside; tests without a world have none.
+func (b *Bus) enter() (*world.Run, func()) {
+	if b.world == nil {
+		return nil, func() {}
+	}
+	r := b.world.Enter(nil)
+	return r, r.Exit
 }
 
 // Device finds a device by its system-wide id.

@@ -10,6 +10,7 @@ import (
 	"github.com/modbpf/modbpf/framework/host/hid/descriptor"
 	"github.com/modbpf/modbpf/framework/host/mem"
 	"github.com/modbpf/modbpf/framework/host/typed"
+	"github.com/modbpf/modbpf/framework/host/world"
 )
 
 // Info identifies a device.
@@ -20,10 +21,10 @@ type Info struct {
 	Uniq            string
 }
 
-// Slot runs one callback: ctx is the address of its argument words, user
-// reaches the kfuncs. jit.Executable is one.
+// Slot runs one callback: ctx is the address of its argument words. host.Prog
+// is one.
 type Slot interface {
-	Run(ctx uintptr, user any) (uint64, error)
+	Run(r *world.Run, ctx uintptr) (uint64, error)
 }
 
 // Ops is a driver's hid_bpf_ops table; slots it does not fill are nil.
@@ -34,7 +35,6 @@ type Ops struct {
 	RdescFixup     Slot
 	HWRequest      Slot
 	HWOutputReport Slot
-	User           any // handed to the slots: what the host needs to find itself
 }
 
 // Transport is the hardware behind a device, for requests from drivers and

@@ -7,6 +7,7 @@ import (
 
 	"github.com/modbpf/modbpf/framework/host/hid/descriptor"
 	"github.com/modbpf/modbpf/framework/host/mem"
+	"github.com/modbpf/modbpf/framework/host/world"
 )
 
 // probe lets the driver that rewrites the descriptor do so and parses the
@@ -51,7 +52,9 @@ func (d *Device) runFixup() ([]byte, error) {
 	copy(mem.Bytes(buf, descriptor.MaxSize), d.stock)
 	f := d.frames[2]
 	d.fill(f, buf, descriptor.MaxSize, len(d.stock), false)
-	r, err := d.fixup.RdescFixup.Run(f.args, d.fixup.User)
+	run, exit := d.bus.enter()
+	defer exit()
+	r, err := d.fixup.RdescFixup.Run(run, f.args)
 	if err != nil {
 		return d.stock, fmt.Errorf("run hid_rdesc_fixup of %s: %w", d.fixup.Name, err)
 	}
@@ -76,14 +79,16 @@ func (d *Device) Input(t descriptor.ReportType, report []byte) error {
 	}
 	d.inEvent = true
 	defer func() { d.inEvent = false }()
-	return d.inputLocked(t, report, 0, false)
+	run, exit := d.bus.enter()
+	defer exit()
+	return d.inputLocked(run, t, report, 0, false)
 }
 
-func (d *Device) inputLocked(t descriptor.ReportType, report []byte, source uint64, fromBPF bool) error {
+func (d *Device) inputLocked(run *world.Run, t descriptor.ReportType, report []byte, source uint64, fromBPF bool) error {
 	if d.desc == nil {
 		return ENODEV // no driver could bind
 	}
-	data, n, err := d.dispatchEvent(t, report, source, fromBPF)
+	data, n, err := d.dispatchEvent(run, t, report, source, fromBPF)
 	if err != nil {
 		return err
 	}
@@ -112,7 +117,7 @@ func (d *Device) inputLocked(t descriptor.ReportType, report []byte, source uint
 
 // dispatchEvent runs the device_event slots (dispatch_hid_bpf_device_event). It
 // returns the buffer and how much of it is the report.
-func (d *Device) dispatchEvent(t descriptor.ReportType, report []byte, source uint64, fromBPF bool) ([]byte, int, error) {
+func (d *Device) dispatchEvent(run *world.Run, t descriptor.ReportType, report []byte, source uint64, fromBPF bool) ([]byte, int, error) {
 	if d.data == 0 {
 		return report, len(report), nil
 	}
@@ -134,7 +139,7 @@ func (d *Device) dispatchEvent(t descriptor.ReportType, report []byte, source ui
 		if o.DeviceEvent == nil {
 			continue
 		}
-		r, err := o.DeviceEvent.Run(f.args, o.User)
+		r, err := o.DeviceEvent.Run(run, f.args)
 		if err != nil {
 			return nil, 0, fmt.Errorf("run hid_device_event of %s: %w", o.Name, err)
 		}
@@ -158,17 +163,19 @@ func (d *Device) dispatchEvent(t descriptor.ReportType, report []byte, source ui
 func (d *Device) Request(reportnum uint8, buf []byte, rtype descriptor.ReportType, reqtype uint32) int {
 	d.input.Lock()
 	defer d.input.Unlock()
-	return d.request(reportnum, buf, rtype, reqtype, 0, false)
+	run, exit := d.bus.enter()
+	defer exit()
+	return d.request(run, reportnum, buf, rtype, reqtype, 0, false)
 }
 
-func (d *Device) request(reportnum uint8, buf []byte, rtype descriptor.ReportType, reqtype uint32, source uint64, fromBPF bool) int {
+func (d *Device) request(run *world.Run, reportnum uint8, buf []byte, rtype descriptor.ReportType, reqtype uint32, source uint64, fromBPF bool) int {
 	if d.destroyed {
 		return -int(ENODEV)
 	}
 	if len(buf) < 1 || len(buf) > MaxReport || rtype > descriptor.Feature {
 		return -int(EINVAL)
 	}
-	ret := d.each(buf, fromBPF, func(o *Ops) Slot { return o.HWRequest }, func(args uintptr) {
+	ret := d.each(run, buf, fromBPF, func(o *Ops) Slot { return o.HWRequest }, func(args uintptr) {
 		*mem.U64(args + 8) = uint64(reportnum)
 		*mem.U64(args + 16) = uint64(rtype)
 		*mem.U64(args + 24) = uint64(reqtype)
@@ -187,17 +194,19 @@ func (d *Device) request(reportnum uint8, buf []byte, rtype descriptor.ReportTyp
 func (d *Device) Output(buf []byte) int {
 	d.input.Lock()
 	defer d.input.Unlock()
-	return d.output(buf, 0, false)
+	run, exit := d.bus.enter()
+	defer exit()
+	return d.output(run, buf, 0, false)
 }
 
-func (d *Device) output(buf []byte, source uint64, fromBPF bool) int {
+func (d *Device) output(run *world.Run, buf []byte, source uint64, fromBPF bool) int {
 	if d.destroyed {
 		return -int(ENODEV)
 	}
 	if len(buf) < 1 || len(buf) > MaxReport {
 		return -int(EINVAL)
 	}
-	ret := d.each(buf, fromBPF, func(o *Ops) Slot { return o.HWOutputReport }, func(args uintptr) {
+	ret := d.each(run, buf, fromBPF, func(o *Ops) Slot { return o.HWOutputReport }, func(args uintptr) {
 		*mem.U64(args + 8) = source
 	})
 	if ret != 0 {
@@ -212,7 +221,7 @@ func (d *Device) output(buf []byte, source uint64, fromBPF bool) int {
 // each offers a request to the drivers that have the slot; the first result
 // that is not zero ends it. The driver works on buf itself, so it is mirrored
 // in host memory for the calls.
-func (d *Device) each(buf []byte, fromBPF bool, slot func(*Ops) Slot, args func(uintptr)) int {
+func (d *Device) each(run *world.Run, buf []byte, fromBPF bool, slot func(*Ops) Slot, args func(uintptr)) int {
 	var p uintptr
 	var f frame
 	defer func() {
@@ -239,7 +248,7 @@ func (d *Device) each(buf []byte, fromBPF bool, slot func(*Ops) Slot, args func(
 			d.fill(f, p, len(buf), len(buf), fromBPF)
 			args(f.args)
 		}
-		r, err := s.Run(f.args, o.User)
+		r, err := s.Run(run, f.args)
 		if err != nil {
 			return -int(EIO)
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/modbpf/modbpf/btf"
 	"github.com/modbpf/modbpf/framework/host/hid/descriptor"
 	"github.com/modbpf/modbpf/framework/host/mem"
+	"github.com/modbpf/modbpf/framework/host/world"
 )
 
 // The types come from a driver's own BTF, which declares the structures of
@@ -32,7 +33,7 @@ func testBus(t testing.TB) *Bus {
 	}
 	arena := mem.New(0)
 	t.Cleanup(func() { arena.Close() })
-	b, err := NewBus(spec, arena)
+	b, err := newBus(nil, spec, arena)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +43,7 @@ func testBus(t testing.TB) *Bus {
 // slot is a callback written in Go, given the context's address.
 type slot func(ctx uint64, args []uint64) int
 
-func (s slot) Run(args uintptr, _ any) (uint64, error) {
+func (s slot) Run(_ *world.Run, args uintptr) (uint64, error) {
 	words := make([]uint64, 5)
 	for i := range words {
 		words[i] = *mem.U64(args + uintptr(8*i))

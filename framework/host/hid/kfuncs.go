@@ -7,6 +7,7 @@ import (
 
 	"github.com/modbpf/modbpf/framework/host/hid/descriptor"
 	"github.com/modbpf/modbpf/framework/host/mem"
+	"github.com/modbpf/modbpf/framework/host/world"
 	"github.com/modbpf/modbpf/jit"
 )
 
@@ -23,6 +24,15 @@ func (b *Bus) Kfuncs() map[string]jit.Func {
 		"hid_bpf_input_report":     b.inputReport,
 		"hid_bpf_try_input_report": b.tryInputReport,
 	}
+}
+
+// runOf is the run a callee was called in, nil in tests without a world.
+func runOf(f *jit.Frame) *world.Run {
+	if f == nil {
+		return nil
+	}
+	r, _ := f.User.(*world.Run)
+	return r
 }
 
 func neg(e Errno) uint64 { return uint64(int64(-e)) }
@@ -80,7 +90,7 @@ func (d *Device) params(t descriptor.ReportType, buf uint64, size uint64, reques
 	return int(min(size, uint64(n))), 0
 }
 
-func (b *Bus) hwRequest(_ *jit.Frame, ctx, buf, size, rtype, reqtype uint64) uint64 {
+func (b *Bus) hwRequest(f *jit.Frame, ctx, buf, size, rtype, reqtype uint64) uint64 {
 	if b.fromBPF(ctx) {
 		return neg(EDEADLOCK)
 	}
@@ -99,7 +109,7 @@ func (b *Bus) hwRequest(_ *jit.Frame, ctx, buf, size, rtype, reqtype uint64) uin
 		return neg(EINVAL)
 	}
 	tmp := slices.Clone(mem.Bytes(uintptr(buf), n))
-	ret := d.request(tmp[0], tmp, t, uint32(reqtype), ctx, true)
+	ret := d.request(runOf(f), tmp[0], tmp, t, uint32(reqtype), ctx, true)
 	if ret > n {
 		ret = n
 	}
@@ -109,7 +119,7 @@ func (b *Bus) hwRequest(_ *jit.Frame, ctx, buf, size, rtype, reqtype uint64) uin
 	return uint64(int64(ret))
 }
 
-func (b *Bus) hwOutputReport(_ *jit.Frame, ctx, buf, size, _, _ uint64) uint64 {
+func (b *Bus) hwOutputReport(f *jit.Frame, ctx, buf, size, _, _ uint64) uint64 {
 	if b.fromBPF(ctx) {
 		return neg(EDEADLOCK)
 	}
@@ -121,12 +131,12 @@ func (b *Bus) hwOutputReport(_ *jit.Frame, ctx, buf, size, _, _ uint64) uint64 {
 	if e != 0 {
 		return neg(e)
 	}
-	return uint64(int64(d.output(slices.Clone(mem.Bytes(uintptr(buf), n)), ctx, true)))
+	return uint64(int64(d.output(runOf(f), slices.Clone(mem.Bytes(uintptr(buf), n)), ctx, true)))
 }
 
 // inject is __hid_bpf_input_report. locked says that the caller runs inside the
 // device's event already.
-func (b *Bus) inject(ctx, rtype, buf, size uint64, locked bool) uint64 {
+func (b *Bus) inject(f *jit.Frame, ctx, rtype, buf, size uint64, locked bool) uint64 {
 	if b.fromBPF(ctx) {
 		return neg(EDEADLOCK)
 	}
@@ -146,7 +156,7 @@ func (b *Bus) inject(ctx, rtype, buf, size uint64, locked bool) uint64 {
 		return neg(Errno(16)) // EBUSY
 	}
 	report := slices.Clone(mem.Bytes(uintptr(buf), n))
-	err := d.inputLocked(t, report, ctx, true)
+	err := d.inputLocked(runOf(f), t, report, ctx, true)
 	if err == nil {
 		return 0
 	}
@@ -156,7 +166,7 @@ func (b *Bus) inject(ctx, rtype, buf, size uint64, locked bool) uint64 {
 	return neg(EIO)
 }
 
-func (b *Bus) tryInputReport(_ *jit.Frame, ctx, rtype, buf, size, _ uint64) uint64 {
+func (b *Bus) tryInputReport(f *jit.Frame, ctx, rtype, buf, size, _ uint64) uint64 {
 	d := b.deviceOf(ctx)
 	data := *mem.U64(uintptr(ctx) + uintptr(b.ctx.Size) + kernData)
 	locked := d != nil && data != 0 && uintptr(data) == d.data
@@ -167,10 +177,10 @@ func (b *Bus) tryInputReport(_ *jit.Frame, ctx, rtype, buf, size, _ uint64) uint
 		}
 		defer d.input.Unlock()
 	}
-	return b.inject(ctx, rtype, buf, size, locked)
+	return b.inject(f, ctx, rtype, buf, size, locked)
 }
 
-func (b *Bus) inputReport(_ *jit.Frame, ctx, rtype, buf, size, _ uint64) uint64 {
+func (b *Bus) inputReport(f *jit.Frame, ctx, rtype, buf, size, _ uint64) uint64 {
 	d := b.deviceOf(ctx)
 	if d == nil {
 		return neg(ENODEV)
@@ -179,5 +189,5 @@ func (b *Bus) inputReport(_ *jit.Frame, ctx, rtype, buf, size, _ uint64) uint64 
 	defer d.input.Unlock()
 	d.inEvent = true
 	defer func() { d.inEvent = false }()
-	return b.inject(ctx, rtype, buf, size, true)
+	return b.inject(f, ctx, rtype, buf, size, true)
 }
