@@ -12,3 +12,7 @@ import (
 func bpfCall(int, unsafe.Pointer, uintptr) (int, syscall.Errno) { return 0, errnoNone }
 
 func closeFD(FD) error { return ErrUnsupported }
+
+func mapArena(FD, uintptr) (mapping, error) { return mapping{}, ErrUnsupported }
+
+func (mapping) unmap() error { return ErrUnsupported }

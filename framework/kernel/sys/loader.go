@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 
 	"github.com/modbpf/modbpf/bpf"
@@ -34,6 +35,7 @@ type Loader struct {
 	progs   map[string]FD
 	modules map[string]FD
 	owned   []FD
+	arenas  []mapping // the kernel wants to know where an arena without an address lies
 	// WithoutBTF lists maps that the kernel only took without their types.
 	WithoutBTF []string
 }
@@ -50,6 +52,10 @@ func NewLoader(b *object.Bound) *Loader {
 // Close closes all descriptors the loader made.
 func (l *Loader) Close() error {
 	var errs []error
+	for _, a := range l.arenas {
+		errs = append(errs, a.unmap())
+	}
+	l.arenas = nil
 	for _, fd := range slices.Backward(l.owned) {
 		errs = append(errs, fd.Close())
 	}
@@ -177,6 +183,13 @@ func (l *Loader) fill(bm *object.BoundMap, fd FD) error {
 	case object.MapStructOps:
 		return nil
 	case object.MapUser:
+		if bm.Map.Type == bpf.MapArena && bm.Map.Extra == 0 {
+			a, err := mapArena(fd, uintptr(bm.Map.MaxEntries)*uintptr(os.Getpagesize()))
+			if err != nil {
+				return err
+			}
+			l.arenas = append(l.arenas, a)
+		}
 		for _, s := range bm.Slots {
 			if s.Map == "" {
 				continue // programs follow when they are loaded, see FillProgArrays

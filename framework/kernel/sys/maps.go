@@ -106,3 +106,6 @@ func MapFreeze(fd FD) error {
 	}
 	return nil
 }
+
+// mapping is memory of ours that a map shows through.
+type mapping struct{ at, size uintptr }
