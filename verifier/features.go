@@ -33,6 +33,7 @@ const (
 	FeatRCUProtectedRet                     // RCU-protected kfuncs return RCU pointers
 	FeatTrustedRet                          // kfuncs return trusted pointers
 	FeatPercpuKptrExact                     // per-CPU kptr fields take per-CPU objects only
+	FeatVoidGlobal                          // global functions may return nothing
 	nFeatures
 )
 
@@ -72,6 +73,7 @@ var featureTable = [nFeatures]FeatureInfo{
 	{FeatRCUProtectedRet, "rcu-protected-ret", bpf.Release{Major: 6, Minor: 18}, bpf.Release{}, "bpf: Enforce RCU protection for KF_RCU_PROTECTED"},
 	{FeatTrustedRet, "trusted-ret", bpf.Release{Major: 6, Minor: 16}, bpf.Release{}, "bpf: Make pointers returned by kfuncs trusted"},
 	{FeatPercpuKptrExact, "percpu-kptr-exact", bpf.Release{Major: 7, Minor: 2}, bpf.Release{}, "map_kptr_match_type compares MEM_PERCPU (read in 7.2)"},
+	{FeatVoidGlobal, "void-global", bpf.Release{Major: 7, Minor: 0}, bpf.Release{}, "read in 7.2, not in 6.12"},
 }
 
 // Features lists the table.
