@@ -50,6 +50,11 @@ type loadAttr struct {
 	name        [16]byte
 	ifindex     uint32
 	attachType  uint32
+	btfFD       uint32
+	funcRecSize uint32
+	funcs       uint64
+	funcCnt     uint32
+	_           [3]uint32
 }
 
 // ErrUnavailable means that this machine's kernel cannot be asked: no
@@ -67,6 +72,15 @@ func Load(t bpf.ProgType, insns []bpf.Insn) (*Prog, error) {
 	copy(a.name[:], "modbpf_test")
 	var pin runtime.Pinner
 	defer pin.Unpin()
+	if funcs := functions(insns); funcs != nil {
+		fd, err := funcBTF()
+		if err != nil {
+			return nil, err
+		}
+		pin.Pin(&funcs[0])
+		a.btfFD, a.funcRecSize, a.funcCnt = uint32(fd), 8, uint32(len(funcs))
+		a.funcs = uint64(uintptr(unsafe.Pointer(&funcs[0])))
+	}
 	pin.Pin(&insns[0])
 	pin.Pin(&license[0])
 	a.insns = uint64(uintptr(unsafe.Pointer(&insns[0])))
