@@ -226,9 +226,7 @@ func (d *Driver) Close() error {
 
 func (d *Driver) free() error {
 	for _, m := range d.Maps {
-		if p, ok := m.(interface{ Clear() }); ok {
-			p.Clear() // programs in a prog array, timers: nothing calls the programs any more
-		}
+		d.host.Timers.DropOwner(m) // from here on no callback starts
 	}
 	d.host.Synchronize()
 	var errs []error

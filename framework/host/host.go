@@ -117,9 +117,13 @@ func (h *Host) compile(c *verifier.Checked, l jit.Linker) (jit.Executable, error
 }
 
 var engines = map[Engine]func(*verifier.Checked, jit.Linker) (jit.Executable, error){
-	EngineAuto:        jit.Interpret,
-	EngineInterpreter: jit.Interpret,
-	EngineJIT: func(*verifier.Checked, jit.Linker) (jit.Executable, error) {
-		return nil, fmt.Errorf("compile: machine code: %w", ErrNotBuilt)
+	EngineAuto: func(c *verifier.Checked, l jit.Linker) (jit.Executable, error) {
+		x, err := jit.Compile(c, l)
+		if errors.Is(err, jit.ErrNoJIT) {
+			return jit.Interpret(c, l)
+		}
+		return x, err
 	},
+	EngineInterpreter: jit.Interpret,
+	EngineJIT:         jit.Compile,
 }

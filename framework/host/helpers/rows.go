@@ -4,6 +4,7 @@ package helpers
 
 // All rows; each group is a file.
 var (
-	helperRows = [][]Helper{mapHelpers, timeHelpers, printHelpers}
-	kfuncRows  = [][]Kfunc{}
+	helperRows = [][]Helper{mapHelpers, timeHelpers, printHelpers, memoryHelpers, controlHelpers, taskHelpers,
+		dynptrHelpers, ringHelpers, storageHelpers, timerHelpers}
+	kfuncRows = [][]Kfunc{dynptrKfuncs, workKfuncs, objectKfuncs, iterKfuncs, stringKfuncs, sectionKfuncs, miscKfuncs, cpumaskKfuncs}
 )

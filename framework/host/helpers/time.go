@@ -13,7 +13,7 @@ var timeHelpers = []Helper{
 	{160, "ktime_get_coarse_ns", []string{"bpf_ktime_get_coarse_ns_proto"}, ktimeCoarse},
 	{208, "ktime_get_tai_ns", []string{"bpf_ktime_get_tai_ns_proto"}, ktimeTAI},
 	{118, "jiffies64", []string{"bpf_jiffies64_proto"}, jiffies},
-	{7, "get_prandom_u32", []string{"bpf_get_prandom_u32_proto", "bpf_user_rnd_u32_proto"}, prandom},
+	{7, "get_prandom_u32", []string{"bpf_get_prandom_u32_proto"}, prandom},
 	{8, "get_smp_processor_id", []string{"bpf_get_smp_processor_id_proto", "bpf_get_raw_smp_processor_id_proto"}, smpID},
 	{42, "get_numa_node_id", []string{"bpf_get_numa_node_id_proto"}, zero},
 }

@@ -3,6 +3,8 @@
 package maps
 
 import (
+	"sync"
+
 	"github.com/modbpf/modbpf/framework/host/mem"
 	"github.com/modbpf/modbpf/framework/host/world"
 	"github.com/modbpf/modbpf/jit"
@@ -15,6 +17,9 @@ type array struct {
 	values uintptr
 	stride int
 	n      uint32
+
+	keysOnce sync.Once
+	keys     uintptr
 }
 
 func newArray(b *base) (Map, error) {
@@ -141,6 +146,29 @@ func (a *array) Each(_ *world.Run, fn func(key, value uintptr) bool) int64 {
 	return int64(a.n)
 }
 
+// Element finds the element by arithmetic. Its key is written where callbacks
+// read it, in a table made when first asked for.
+func (a *array) Element(p uintptr) (value, key uintptr) {
+	if p < a.values || p >= a.elem(a.n) {
+		return 0, 0
+	}
+	i := (p - a.values) / uintptr(a.stride)
+	a.keysOnce.Do(func() {
+		keys, err := a.mem.Map(4 * int(a.n))
+		if err != nil {
+			return
+		}
+		for i := range a.n {
+			*mem.U32(keys + uintptr(4*i)) = i
+		}
+		a.keys = keys
+	})
+	if a.keys == 0 {
+		return 0, 0
+	}
+	return a.values + i*uintptr(a.stride), a.keys + 4*i
+}
+
 func (a *array) destroy() {
 	if a.rec.Empty() {
 		return
@@ -182,8 +210,6 @@ func (a *percpuArray) elem(cpu int, i uint32) uintptr {
 }
 
 func (a *percpuArray) ValueLen() int { return a.stride * a.w.CPUs() }
-
-func (a *percpuArray) Info() jit.MapInfo { return jit.MapInfo{Handle: a.handle, Value: a.values} }
 
 func (a *percpuArray) Lookup(key, value []byte, flags uint64) error {
 	if err := a.sizes("look up in", key, value); err != nil {

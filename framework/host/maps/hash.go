@@ -406,6 +406,22 @@ func (h *hash) remove(key uintptr, take func(e uintptr)) Errno {
 	return 0
 }
 
+// Element finds the element by the slab it lies in.
+func (h *hash) Element(p uintptr) (value, key uintptr) {
+	h.pool.Lock()
+	defer h.pool.Unlock()
+	for _, s := range h.pool.slabs {
+		if p >= s && p < s+uintptr(h.perSlab()*h.elemSize) {
+			e := p - (p-s)%uintptr(h.elemSize)
+			return e + h.valueOff, e + elemKey
+		}
+	}
+	return 0, 0
+}
+
+// Len is the number of elements.
+func (h *hash) Len() int { return int(h.count.Load()) }
+
 func (h *hash) destroy() {
 	if h.rec.Empty() {
 		return

@@ -64,6 +64,10 @@ type Map interface {
 	// number of calls or a negative error number.
 	Each(r *world.Run, fn func(key, value uintptr) bool) int64
 
+	// Element finds the value that an address lies in, and an address that holds
+	// its key; 0 if it is not this map's.
+	Element(p uintptr) (value, key uintptr)
+
 	// Retain and Release count owners; the last Release frees the map once no
 	// program can see it.
 	Retain()
@@ -258,6 +262,8 @@ func (b *base) Peek(uintptr) int64               { return -int64(ENOTSUPP) }
 func (b *base) Each(*world.Run, func(key, value uintptr) bool) int64 {
 	return -int64(EINVAL)
 }
+
+func (b *base) Element(uintptr) (value, key uintptr) { return 0, 0 }
 
 // checkFlags applies the rules every element update shares.
 func (b *base) checkFlags(flags, allowed uint64) Errno {

@@ -18,8 +18,8 @@ import (
 // simply twice as long, and since a record's place follows from its position
 // alone, a record that crosses is read where it was written.
 //
-// A record is an 8-byte header {length with busy and discard bits, page offset}
-// and data, rounded up to 8.
+// A record is an 8-byte header {length with busy and discard bits, number of
+// the map} and data, rounded up to 8.
 type Ring struct {
 	*base
 	data     uintptr
@@ -86,7 +86,7 @@ func (r *Ring) Reserve(n uint64) uintptr {
 	h := r.header(prod)
 	atomic.StoreUint32(h, uint32(n)|ringBusy)
 	p := r.data + uintptr(prod&r.mask)
-	*mem.U32(p + 4) = uint32((prod & r.mask) / uint64(mem.PageSize()))
+	*mem.U32(p + 4) = uint32(*mem.U64(r.handle - 8))
 	r.producer.Store(next)
 	return p + ringHeader
 }
@@ -108,14 +108,9 @@ func (r *Ring) Commit(rec uintptr, discard bool, flags uint64) {
 	}
 }
 
-// RingOf finds the ring a reserved record lies in, among all maps of the process.
+// RingOf is the ring a reserved record lies in.
 func RingOf(rec uintptr) *Ring {
-	for _, m := range *registry.tab.Load() {
-		if r, ok := m.(*Ring); ok && rec > r.data && rec < r.data+uintptr(2*(r.mask+1)) {
-			return r
-		}
-	}
-	return nil
+	return (*registry.tab.Load())[*mem.U32(rec - 4)].(*Ring)
 }
 
 // Output is reserve, copy and commit in one.

@@ -86,6 +86,18 @@ func (s *Storage) Len() int {
 	return len(s.elems)
 }
 
+// Element finds the value an address lies in; storage has no keys to show.
+func (s *Storage) Element(p uintptr) (value, key uintptr) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, v := range s.elems {
+		if p >= v && p < v+uintptr(s.spec.ValueSize) {
+			return v, v
+		}
+	}
+	return 0, 0
+}
+
 func (s *Storage) destroy() {
 	s.stop()
 	for _, v := range s.elems {

@@ -4,7 +4,9 @@ package world
 
 import (
 	"runtime"
+	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/modbpf/modbpf/framework/host/mem"
 )
@@ -25,3 +27,30 @@ func TryLock(p uintptr) bool { return atomic.CompareAndSwapUint32(mem.U32(p), 0,
 
 // Unlock frees the spin lock at p.
 func Unlock(p uintptr) { atomic.StoreUint32(mem.U32(p), 0) }
+
+// LockFor is Lock that gives up after a time.
+func LockFor(p uintptr, d time.Duration) bool {
+	var end time.Time
+	for spins := 0; !TryLock(p); spins++ {
+		if spins == 16 {
+			end = time.Now().Add(d)
+		}
+		if spins > 16 {
+			if time.Now().After(end) {
+				return false
+			}
+			runtime.Gosched()
+		}
+	}
+	return true
+}
+
+// Holds, Took and Gave keep count of the resilient locks a run holds.
+func (r *Run) Holds(l uintptr) bool { return slices.Contains(r.held, l) }
+func (r *Run) Took(l uintptr)       { r.held = append(r.held, l) }
+
+func (r *Run) Gave(l uintptr) {
+	if i := slices.Index(r.held, l); i >= 0 {
+		r.held = slices.Delete(r.held, i, i+1)
+	}
+}

@@ -28,6 +28,10 @@ type World struct {
 	Objects *Objects
 	Timers  *ProgTimers
 
+	// Packet finds a packet by the address that programs know it by. The packet
+	// model sets it; without one there are no packets.
+	Packet func(addr uintptr) Packet
+
 	// Seed, if not 0, makes prandom repeatable.
 	Seed uint64
 
@@ -42,6 +46,15 @@ type World struct {
 		task *typed.Object
 	}
 	freed []*freeHook // called when a kernel object goes
+}
+
+// Packet is what a dynptr to a packet reads and writes.
+type Packet interface {
+	// ReadAt and WriteAt copy len(b) bytes at an offset; false outside the packet.
+	ReadAt(b []byte, off int) bool
+	WriteAt(b []byte, off int) bool
+	// Direct is the address of bytes that lie in one piece, 0 otherwise.
+	Direct(off, n int) uintptr
 }
 
 // Run is one entry into a program as callees see it (jit.Frame.User): which
@@ -60,6 +73,7 @@ type Run struct {
 	Depth int
 	// args is memory for struct_ops contexts, one block a nested program.
 	args uintptr
+	held []uintptr // resilient locks
 
 	rng    uint64
 	busy   atomic.Bool
@@ -79,6 +93,7 @@ func New(k verifier.Kernel, cpus int) (*World, error) {
 	} else {
 		w.Layouts = typed.NewLayouts(nil)
 	}
+	w.Packet = func(uintptr) Packet { return nil }
 	w.Objects = newObjects(w)
 	w.Timers = newProgTimers(w)
 	w.epoch.Store(1)
