@@ -94,18 +94,29 @@ type Range struct {
 }
 
 // Access is one row of a hook's context layout: bytes [Off, Off+Size) of the
-// context structure and what a program may do with them.
+// context structure and what a program may do with them. An access is allowed
+// when some row allows it: it lies within the row, is of a listed size, and is
+// aligned to its size unless the row says otherwise (see Hook.Find).
 type Access struct {
 	Field       string
 	Off, Size   int
 	Read, Write bool
-	Narrow      bool // may be read in parts
+	Narrow      bool  // may be read in parts
+	ReadSizes   Sizes // sizes of loads
+	WriteSizes  Sizes // sizes of stores
+	AtStart     bool  // parts only from the row's first byte
+	Unaligned   bool
 	Kind        ValueKind
 	BTF         string // KindBTF: struct
 	MayNull     bool
 	Attach      []bpf.AttachType // only under these; nil: all
+	WriteAttach []bpf.AttachType // stores only under these; nil: as Attach
 	First       bpf.Release
+	Last        bpf.Release
 }
+
+// Sizes is a set of access sizes in bytes: 1, 2, 4 and 8, or-ed.
+type Sizes uint8
 
 // ValueKind is what a context field holds once loaded.
 type ValueKind uint8
@@ -120,8 +131,9 @@ const (
 	KindSocket
 	KindTCPSock
 	KindFlowKeys
-	KindBTF
+	KindBTF // a trusted pointer to the struct in Access.BTF
 	KindXDPSock
+	KindTPBuffer // the writable buffer of a raw tracepoint
 )
 
 // Hook is a program hook: a program type with its attach types.
@@ -135,9 +147,17 @@ type Hook struct {
 	CtxFields                       []Access
 	CtxBTF                          bool   // arguments come from BTF (tracing, LSM, struct_ops) instead of CtxFields
 	Helpers                         string // name of the helper set
-	Ret                             *Range
+	Ret                             *Range // nil: any value (but see RetByAttach)
 	RetByAttach                     map[bpf.AttachType]Range
-	Sleepable                       bool // may load sleepable programs
+	Sleepable                       bool             // may load sleepable programs
+	SleepableAttach                 []bpf.AttachType // under these attach types only; nil: all
+	AlwaysSleepable                 bool             // refused unless loaded sleepable
+	AttachStrict                    bool             // the kernel refuses other attach types than Attach (0 stands for DefaultAttach)
+	DefaultAttach                   bpf.AttachType   // what attach type 0 means to the kernel
+	LdAbs                           bool             // may use the legacy packet loads
+	VarOff                          bool             // the context may be accessed at a variable offset
+	FixedOff                        bool             // a context pointer with a constant added may be dereferenced
+	Config                          string           // CONFIG_ condition the type is built under
 	DirectPacket, DirectPacketWrite bool
 	GPLOnly                         bool // the kernel refuses programs that are not GPL-compatible
 	First                           bpf.Release
