@@ -58,11 +58,33 @@ type MapInfo struct {
 	Inline  bool
 	Entries uint32
 	Stride  uint32
+	// Hash describes a hash table that machine code may walk without a lock; nil
+	// if there is none. The layout and the rules are those of
+	// framework/host/maps/hash.go.
+	Hash *HashInfo
 	// Arena maps: base of the 4 GiB window; Value and Inline unused. An access
 	// to the arena address a (of which only the lower 32 bits count) is one to
 	// ArenaKernel + a, so the window begins at ArenaKernel + uint32(ArenaUser).
 	ArenaUser   uint64  // address programs and user space see
 	ArenaKernel uintptr // where the window is mapped
+}
+
+// HashInfo is where a hash table lies. With W the little-endian words of the
+// zero-padded key, h = Seed; for each w: h = hi ^ lo of the 128-bit product
+// (h ^ w) * Mul. The chain begins at Buckets + 8*(uint32(h) & Mask): 0 is empty;
+// an odd word ends a chain, and when it is not 2*(uint32(h) & Mask) + 1 the
+// walk was led astray and has to start again. An element has its next word at
+// +0, uint32(h) at +8, a "used" word of 32 bits at +12 (of an LRU map a reader
+// stores 1 when it is 0), its key, zero-padded to 8 bytes, at +16, its value at
+// +Value.
+type HashInfo struct {
+	Buckets uintptr
+	Seed    uint64
+	Mul     uint64
+	Mask    uint32
+	KeySize uint32
+	Value   uint32
+	LRU     bool
 }
 
 // Func is a helper or kfunc in Go. Arguments are R1..R5, the result is R0.

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/modbpf/modbpf/bpf"
 	"github.com/modbpf/modbpf/framework/host/helpers"
 	"github.com/modbpf/modbpf/framework/host/world"
 	"github.com/modbpf/modbpf/jit"
@@ -51,9 +52,45 @@ type Host struct {
 	Calls *helpers.Set // what programs can call; device models add to it
 	opt   Options
 
-	mu      sync.Mutex
-	drivers []*Driver
-	closed  bool
+	mu         sync.Mutex
+	drivers    []*Driver
+	closed     bool
+	contexts   map[bpf.ProgType]ContextFunc
+	packetLoad *jit.Callee
+}
+
+// ContextFunc answers where a field of a program type's context, at an offset
+// of the structure in the user-space API, lies in the memory that a device
+// model hands to programs.
+type ContextFunc func(p *verifier.Program, off, size int, write bool) (jit.CtxAccess, error)
+
+// SetContext is called by a device model that runs programs of a type.
+func (h *Host) SetContext(t bpf.ProgType, fn ContextFunc) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.contexts == nil {
+		h.contexts = make(map[bpf.ProgType]ContextFunc)
+	}
+	h.contexts[t] = fn
+}
+
+// SetPacketLoad is called by the packet model: what LD_ABS and LD_IND do.
+func (h *Host) SetPacketLoad(fn jit.Func) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.packetLoad = &jit.Callee{Name: "packet load", Fn: fn}
+}
+
+// context is the context layout of a program type; whole says that programs see
+// the kernel's own structure and nothing is relocated.
+func (h *Host) context(t bpf.ProgType) (fn ContextFunc, whole, ok bool) {
+	if t == bpf.ProgStructOps || t == bpf.ProgSyscall {
+		return nil, true, true
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	fn = h.contexts[t]
+	return fn, false, fn != nil
 }
 
 // New makes an empty host for a kernel profile.

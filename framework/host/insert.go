@@ -128,8 +128,8 @@ func (d *Driver) createMaps(s *Spec) error {
 
 func (d *Driver) link(c *verifier.Checked) error {
 	p := c.Program()
-	if why, ok := refusedTypes[p.Type]; ok {
-		return fmt.Errorf("program %s of type %s: %s: %w", p.Name, p.Type, why, ErrNotBuilt)
+	if _, _, ok := d.host.context(p.Type); !ok {
+		return fmt.Errorf("program %s: no device model of this host runs programs of type %s: %w", p.Name, p.Type, ErrNotBuilt)
 	}
 	x, err := d.host.compile(c, &linker{driver: d, prog: p})
 	if err != nil {
@@ -137,11 +137,6 @@ func (d *Driver) link(c *verifier.Checked) error {
 	}
 	d.Programs = append(d.Programs, &Prog{Name: p.Name, Exec: x, checked: c})
 	return nil
-}
-
-// refusedTypes are program types nothing in the host can call.
-var refusedTypes = map[bpf.ProgType]string{
-	bpf.ProgExt: "no program of the host can be replaced in part",
 }
 
 func (d *Driver) makeTables(s *Spec) error {

@@ -32,3 +32,25 @@ func (l *linker) Helper(id int32) (*jit.Callee, error) {
 func (l *linker) Kfunc(name string) (*jit.Callee, error) { return l.driver.host.Calls.Kfunc(name) }
 
 func (l *linker) Ksym(name string) (uintptr, error) { return l.driver.host.Calls.Ksym(name) }
+
+// Context relocates accesses to contexts that the host lays out in its own way.
+func (l *linker) Context(p *verifier.Program, off, size int, write bool) (jit.CtxAccess, error) {
+	fn, whole, ok := l.driver.host.context(p.Type)
+	switch {
+	case whole:
+		return jit.CtxAccess{Off: int16(off), Size: size}, nil
+	case !ok:
+		return jit.CtxAccess{}, fmt.Errorf("context of type %s: %w", p.Type, ErrNotBuilt)
+	}
+	return fn(p, off, size, write)
+}
+
+func (l *linker) PacketLoad() (*jit.Callee, error) {
+	h := l.driver.host
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.packetLoad == nil {
+		return nil, fmt.Errorf("packet load: %w", ErrNotBuilt)
+	}
+	return h.packetLoad, nil
+}

@@ -100,7 +100,15 @@ func newHash(b *base) (Map, error) {
 	return h, nil
 }
 
-func (h *hash) Info() jit.MapInfo { return jit.MapInfo{Handle: h.handle} }
+// Info describes the table; per-CPU values depend on more than the table.
+func (h *hash) Info() jit.MapInfo {
+	i := jit.MapInfo{Handle: h.handle}
+	if !h.percpu {
+		i.Hash = &jit.HashInfo{Buckets: h.buckets, Seed: h.seed, Mul: hashMul, Mask: h.mask,
+			KeySize: uint32(h.keySize), Value: uint32(h.valueOff), LRU: h.lru}
+	}
+	return i
+}
 
 func (h *hash) ValueLen() int {
 	if h.percpu {
