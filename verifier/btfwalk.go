@@ -338,7 +338,7 @@ func (e *env) trustFlags(r *Reg, a btfAccess) RegType {
 			return flags
 		}
 	}
-	return flags &^ (trustedFlags | ptrUntrusted)
+	return flags &^ trustedFlags
 }
 
 // checkBTFAccess judges a load or store through a PTR_TO_BTF_ID register, at
@@ -350,10 +350,7 @@ func (e *env) checkBTFAccess(regno, off, size int, acc access, valueReg int) *Di
 	if d := e.gplPointer(s, name); d != nil {
 		return d
 	}
-	if !r.isConst() || !e.has(FeatTrustedArgs) && r.Off < 0 {
-		if r.Off < 0 && r.isConst() {
-			return e.errf(CodeBTFOffset, "R%d is ptr_%s invalid negative access: off=%d", regno, name, off)
-		}
+	if !r.isConst() {
 		return e.errf(CodeBTFOffset, "R%d is ptr_%s invalid variable offset: off=%d, var_off=%v", regno, name, off, r.Val.Bits)
 	}
 	at := int64(off) + r.constOff()
@@ -373,10 +370,6 @@ func (e *env) checkBTFAccess(regno, off, size int, acc access, valueReg int) *Di
 		}
 		if !alloc || e.has(FeatTrustedArgs) && r.Type.has(ptrUntrusted) {
 			return e.errf(CodeBTFWrite, "only read is supported")
-		}
-		if r.Type.has(memRCU) && !r.Type.has(nonOwnRef) && r.RefObj == 0 {
-			// An object another owner may free: reads are safe under RCU, so are writes for the kernel.
-			_ = alloc
 		}
 	}
 	if alloc && !r.Type.has(nonOwnRef|memRCU|ptrUntrusted) && r.RefObj == 0 {

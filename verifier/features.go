@@ -71,7 +71,7 @@ var featureTable = [nFeatures]FeatureInfo{
 	{FeatRCURegions, "rcu-regions", bpf.Release{Major: 7, Minor: 3}, bpf.Release{}, "in_rcu_cs asks for preemption and interrupts (read in 7.3)"},
 	{FeatSpinSafeFlag, "spinlock-safe", bpf.Release{Major: 7, Minor: 3}, bpf.Release{}, "KF_SPINLOCK_SAFE (read in 7.3)"},
 	{FeatRCUProtectedRet, "rcu-protected-ret", bpf.Release{Major: 6, Minor: 18}, bpf.Release{}, "bpf: Enforce RCU protection for KF_RCU_PROTECTED"},
-	{FeatTrustedRet, "trusted-ret", bpf.Release{Major: 6, Minor: 16}, bpf.Release{}, "bpf: Make pointers returned by kfuncs trusted"},
+	{FeatTrustedRet, "trusted-ret", bpf.Release{Major: 7, Minor: 0}, bpf.Release{}, "bpf: return PTR_TO_BTF_ID | PTR_TRUSTED from BPF kfuncs by default"},
 	{FeatPercpuKptrExact, "percpu-kptr-exact", bpf.Release{Major: 7, Minor: 2}, bpf.Release{}, "map_kptr_match_type compares MEM_PERCPU (read in 7.2)"},
 	{FeatVoidGlobal, "void-global", bpf.Release{Major: 7, Minor: 0}, bpf.Release{}, "read in 7.2, not in 6.12"},
 }

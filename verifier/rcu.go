@@ -63,7 +63,7 @@ func (e *env) kfuncRegion(c *kfuncCall) *Diagnostic {
 			}
 		}
 	}
-	if c.rcuProtected && !e.inRCU() {
+	if c.rcuProtected && e.has(FeatRCUProtectedRet) && !e.inRCU() {
 		return e.errf(CodeRCURequired, "kernel func %s requires RCU critical section protection", c.Name)
 	}
 	return nil

@@ -2,6 +2,8 @@
 
 package verifier
 
+import "github.com/modbpf/modbpf/bpf"
+
 // References are linear values: acquired once, and released, stored or handed
 // over exactly once on every path. State.Refs is the list of those a path
 // holds; Reg.RefObj binds registers to them.
@@ -98,7 +100,7 @@ func (e *env) acquiredInCallback(r *Ref) bool {
 // returnsRef reports whether R0 hands a reference back to the kernel: only
 // struct_ops slots that return a pointer may.
 func (e *env) returnsRef(id uint32) bool {
-	return e.slot != nil && e.typed.retStruct != 0 && e.cur.regs()[0].RefObj == id
+	return e.prog.Type == bpf.ProgStructOps && e.cur.regs()[0].RefObj == id
 }
 
 // isTrusted reports whether a pointer is known to be valid: referenced, or of a
