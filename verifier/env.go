@@ -9,6 +9,7 @@ import (
 	"github.com/modbpf/modbpf/btf"
 	"github.com/modbpf/modbpf/kfuncs"
 	"github.com/modbpf/modbpf/structops"
+	"github.com/modbpf/modbpf/verifier/scalar"
 )
 
 // env is one run of the verifier: the program, the kernel it is judged for, the
@@ -46,6 +47,45 @@ type env struct {
 
 	core  coreState  // what only the core's files touch
 	typed typedState // what only the typed files touch
+}
+
+// coreState is what only the core's files touch.
+type coreState struct {
+	rules      scalar.Rules
+	limit      int // instructions that are walked at most
+	subAt      []int16
+	jumpTarget []bool
+	postorder  []int32
+	protos     map[int32]*protoEntry
+	ctx        *ctxTable
+
+	explored []*State // kept states by instruction
+	visits   [][]*sccVisit
+	chain    [maxFrames]int32
+	pending  []pending
+	live     liveness
+	bt       backtrack
+	ids      idMap
+	idCounts []idCount
+	unbound  Reg
+	histEnt  int // history entry of the current instruction, -1 none
+	walking  bool
+
+	pool   []*State
+	frames []*Frame
+
+	processed, prevProcessed int
+	jumps, prevJumps         int
+	keptStates, totalStates  int
+	peakStates, backedges    int
+	maxDepth                 int
+	factsOf                  []InsnFact
+}
+
+// pending is a branch that is still to be walked.
+type pending struct {
+	st         *State
+	insn, prev int
 }
 
 // insnAux is what the passes remember about one instruction slot.
@@ -134,6 +174,18 @@ func (e *env) notBuilt(format string, args ...any) *Diagnostic {
 // lacks says that the kernel does not have something the program needs.
 func (e *env) lacks(code Code, format string, args ...any) *Diagnostic {
 	return &Diagnostic{Verdict: Unsupported, Code: code, Insn: e.insn, Message: fmt.Sprintf(format, args...)}
+}
+
+// notBuiltAt is notBuilt at a given instruction.
+func (e *env) notBuiltAt(insn int, format string, args ...any) *Diagnostic {
+	d := e.notBuilt(format, args...)
+	d.Insn = insn
+	return d
+}
+
+// internal says that modbpf contradicts itself.
+func (e *env) internal(format string, args ...any) *Diagnostic {
+	return &Diagnostic{Verdict: NotJudged, Code: CodeInternal, Insn: e.insn, Message: "internal error: " + fmt.Sprintf(format, args...)}
 }
 
 // has reports whether the kernel has a feature.

@@ -139,6 +139,7 @@ type Frame struct {
 	InAsync       bool
 	InException   bool
 	CallbackDepth uint32
+	inst          int32  // invocation record of stack liveness
 	Stack         []Slot // Stack[0] is bytes fp-8..fp-1
 }
 
@@ -169,7 +170,9 @@ type State struct {
 	unrollDepth  int32 // callback_unroll_depth
 	mayGotoDepth int32
 	hits, misses int32
-	next         *State // list links, see states.go
+	next         *State // next kept state at the same instruction
+	cleaned      bool   // dead registers and slots were forgotten
+	evicted      bool   // no longer in its list
 	freed        bool
 }
 
@@ -178,13 +181,6 @@ func (s *State) frame() *Frame { return s.Frames[s.Cur] }
 
 // regs are the innermost frame's registers.
 func (s *State) regs() *[nRegs]Reg { return &s.Frames[s.Cur].Regs }
-
-// jmpEntry is one step of a path as far as going back over it needs it.
-type jmpEntry struct {
-	insn, prev int32
-	flags      uint16
-	linked     linkedRegs
-}
 
 // reset forgets everything about a register.
 func (r *Reg) reset() { *r = Reg{} }
