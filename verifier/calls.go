@@ -256,7 +256,7 @@ func (e *env) argOff(r *Reg, regno int, release, dynptr bool) *Diagnostic {
 			return nil
 		}
 		if r.Off != 0 {
-			return e.errf(CodePtrOffset, "R%d was moved by %d; what is released must be passed as it was acquired", regno, r.Off)
+			return e.errf(CodePtrMoved, "R%d was moved by %d; what is released must be passed as it was acquired", regno, r.Off)
 		}
 		return e.checkPtrOff(r, regno, false)
 	}
@@ -269,31 +269,6 @@ func (e *env) argOff(r *Reg, regno int, release, dynptr bool) *Diagnostic {
 		return e.checkPtrOff(r, regno, true)
 	}
 	return e.checkPtrOff(r, regno, false)
-}
-
-// checkMemReg judges memory of a known size passed to a function of the
-// program or the kernel that reads and writes it.
-func (e *env) checkMemReg(regno, size int) *Diagnostic {
-	r := &e.cur.regs()[regno]
-	if r.isNull() {
-		return nil
-	}
-	saved := *r
-	null := r.Type.maybeNull()
-	if null {
-		e.notNullReg(r)
-	}
-	if size > maxVarSize {
-		return e.errf(CodeArgUnbounded, "R%d: %d bytes are too many", regno, size)
-	}
-	d := e.checkHelperMem(regno, size, accRead, true, nil)
-	if d == nil {
-		d = e.checkHelperMem(regno, size, accWrite, true, nil)
-	}
-	if null {
-		*r = saved
-	}
-	return d
 }
 
 // checkGlobalArgs judges the arguments of a call to a global function.

@@ -38,7 +38,7 @@ const (
 	CodePtrOp
 	CodePtrStackRange
 	CodeMemInvalid
-	CodePtrOffset
+	CodePtrMoved
 	CodePtrVar
 	CodePtrMismatch
 	CodeRegInvariant
@@ -68,7 +68,7 @@ const (
 	CodeMapUnbounded
 	CodeMapFlags
 	CodePacketBounds
-	CodePacketWrite
+	CodePacketStore
 	CodePacketHelper
 	CodeCtx
 	CodeAlign
@@ -116,6 +116,7 @@ const (
 	CodeRetval
 	CodeHelperMem
 	CodeHelperProbe
+	CodeThrowCallback
 )
 
 // Return values and exits.
@@ -182,7 +183,7 @@ var _ = register([]CodeInfo{
 	{CodePtrOp, "pointer-operator", "Pointers are only added to and subtracted from.", "r1 &= 7", []string{"bitwise operator", "pointer arithmetic with", "pointer operation"}, "compute with numbers, then add"},
 	{CodePtrStackRange, "stack-pointer-range", "A stack pointer stays near the stack.", "r10 + 2000", []string{"stack pointer arithmetic goes out of range"}, "stay inside the frame"},
 	{CodeMemInvalid, "not-a-pointer", "Memory is accessed through a pointer of a kind that can be, and that is not null.", "r0 = *(u64 *)(r0 + 0) with r0 a number", []string{"invalid mem access"}, "test the pointer for NULL; use bpf_probe_read_kernel for addresses"},
-	{CodePtrOffset, "modified-pointer", "This pointer is used at its start.", "r1 += 8; r0 = *(u32 *)(r1 + 0) with r1 the context", []string{"dereference of modified", "negative offset", "must have zero offset"}, "keep the offset in the access"},
+	{CodePtrMoved, "modified-pointer", "This pointer is used at its start.", "r1 += 8; r0 = *(u32 *)(r1 + 0) with r1 the context", []string{"dereference of modified", "negative offset", "must have zero offset"}, "keep the offset in the access"},
 	{CodePtrVar, "variable-pointer", "This pointer has no variable offset.", "r1 += r2; use of r1, the context", []string{"variable ctx access", "access var_off", "variable "}, "use constant offsets"},
 	{CodePtrMismatch, "pointer-kinds", "One instruction sees one kind of pointer on all paths.", "a load through ctx on one path, a socket on another", []string{"same insn cannot be used with different pointers"}, "separate the paths"},
 	{CodeRegInvariant, "register-invariant", "What is known of a register never contradicts itself (only with BPF_F_TEST_REG_INVARIANTS).", "(none)", []string{"REG INVARIANTS VIOLATION"}, "report it"},
@@ -206,7 +207,7 @@ var _ = register([]CodeInfo{
 	{CodeMapUnbounded, "unbounded-index", "An index into memory has an upper bound.", "r0 += r1 with r1 any number", []string{"unbounded memory access"}, "check the index against the size"},
 	{CodeMapFlags, "map-access-flags", "A map is read and written as its flags allow.", "store into .rodata", []string{"write into map forbidden", "read from map forbidden"}, "create the map without BPF_F_RDONLY_PROG or BPF_F_WRONLY_PROG"},
 	{CodePacketBounds, "packet-bounds", "Packet bytes are compared with data_end before they are touched.", "r0 = *(u8 *)(data + 0)", []string{"invalid access to packet", "offset is outside of the packet"}, "compare pointer plus length with data_end"},
-	{CodePacketWrite, "packet-write", "This program type cannot write to packets.", "store into the packet of a socket filter", []string{"cannot write into packet"}, "use a program type that may"},
+	{CodePacketStore, "packet-write", "This program type cannot write to packets.", "store into the packet of a socket filter", []string{"cannot write into packet"}, "use a program type that may"},
 	{CodePacketHelper, "packet-helper", "This helper does not take packet memory.", "bpf_map_update_elem(..., data)", []string{"helper access to the packet is not allowed"}, "copy the bytes to the stack"},
 	{CodeCtx, "context-field", "Context fields are accessed as the program type allows: place, size, direction.", "r0 = *(u64 *)(skb + 3)", []string{"invalid bpf_context access", "leaks addr into ctx"}, "access whole fields by name"},
 	{CodeAlign, "alignment", "Accesses are aligned where strict alignment holds: on the stack, for atomics, and with BPF_F_STRICT_ALIGNMENT.", "*(u64 *)(r10 - 9) = r1", []string{"misaligned"}, "align the structure"},
@@ -252,6 +253,7 @@ var _ = register([]CodeInfo{
 	{CodeHelperMem, "helper-memory", "A helper does not write into this memory.", "helper writes through a BTF pointer", []string{"may write into memory pointed by"}, "use a buffer of the program"},
 	{CodeHelperProbe, "helper-probe", "The helper is not allowed in this probe.", "(uprobes)", []string{"helper call is not allowed in probe"}, "use another attach type"},
 
+	{CodeThrowCallback, "throw-callback", "A callback throws nothing; the exception callback is not called directly.", "bpf_loop callback that calls bpf_throw", []string{"cannot be called from callback subprog", "cannot call exception cb directly"}, "return an error instead"},
 	{CodeRetScalar, "return-scalar", "What the program returns is a number.", "r0 = r1 (context); exit in a program with a return range", []string{"is not a known value", "is not a scalar value", "R0 not a scalar value", "leaks addr as return value"}, "return a number"},
 	{CodeRetRange, "return-range", "The return value is one the hook allows.", "return 2 from a cgroup program", []string{"At program exit the register R0 has", "should have been in", "At async callback return"}, "return an allowed value on every path"},
 	{CodeRetUninit, "return-uninitialised", "R0 is set when the program exits.", "exit", []string{"R0 !read_ok"}, "return a value on every path"},

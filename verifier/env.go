@@ -45,7 +45,7 @@ type env struct {
 
 	fieldsOf map[*Map]*record // field records by map (fields.go)
 
-	core  coreState  // what only the core's files touch
+	coreState // what only the core's files touch
 	typed typedState // what only the typed files touch
 }
 
@@ -108,6 +108,7 @@ type insnAux struct {
 	key        uint64 // constant key of a map helper call
 	keyState   uint8
 	cbSub      int32 // callback of a bpf_loop
+	bad        Code  // what is wrong with the instruction wherever it stands
 }
 
 // subprog is one function of the program.

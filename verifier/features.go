@@ -34,6 +34,13 @@ const (
 	FeatTrustedRet                          // kfuncs return trusted pointers
 	FeatPercpuKptrExact                     // per-CPU kptr fields take per-CPU objects only
 	FeatVoidGlobal                          // global functions may return nothing
+	FeatDivMod                              // division, remainder and byte swaps by constants keep what is known
+	FeatProbe                               // a branch whose outcome contradicts itself is dead
+	FeatNegRange                            // negation keeps ranges; sums that wrap on every value too
+	FeatMulSigned                           // multiplication tracks signed ranges
+	FeatSameReg                             // a register compared with itself decides the branch
+	FeatElideNull                           // array look-ups by a constant key in range are not null
+	FeatSleepableTail                       // sleepable programs may use program arrays
 	nFeatures
 )
 
@@ -47,6 +54,13 @@ type FeatureInfo struct {
 }
 
 var featureTable = [nFeatures]FeatureInfo{
+	{FeatDivMod, "div-mod", bpf.Release{Major: 7, Minor: 0}, bpf.Release{}, "bpf: Add range tracking for BPF_DIV and BPF_MOD"},
+	{FeatProbe, "probe-branches", bpf.Release{Major: 7, Minor: 1}, bpf.Release{}, "bpf: Simulate branches to prune based on range violations"},
+	{FeatNegRange, "neg-range", bpf.Release{Major: 6, Minor: 17}, bpf.Release{}, "bpf: Add range tracking for BPF_NEG"},
+	{FeatMulSigned, "mul-signed", bpf.Release{Major: 6, Minor: 14}, bpf.Release{}, "bpf: Refactor scalar_min_max_mul"},
+	{FeatSameReg, "same-register", bpf.Release{Major: 6, Minor: 19}, bpf.Release{}, "bpf: Improve is_branch_taken for the same register"},
+	{FeatElideNull, "elide-null", bpf.Release{Major: 6, Minor: 14}, bpf.Release{}, "bpf: verifier: Support eliding map lookup nullness"},
+	{FeatSleepableTail, "sleepable-tail-call", bpf.Release{Major: 6, Minor: 16}, bpf.Release{}, "bpf: Allow some trace helpers for all prog types"},
 	{FeatFrames16, "call-frames-16", bpf.Release{Major: 7, Minor: 2}, bpf.Release{}, "MAX_CALL_FRAMES 16 (read in 7.2; 8 in 6.12)"},
 	{FeatLiveRegs, "live-registers", bpf.Release{Major: 6, Minor: 15}, bpf.Release{}, "bpf: use register liveness information for func_states_equal"},
 	{FeatSccLoops, "scc-loops", bpf.Release{Major: 6, Minor: 17}, bpf.Release{}, "bpf: propagate read/precision marks over state graph backedges"},

@@ -529,3 +529,17 @@ func (e *env) checkGetFuncIP() *Diagnostic {
 	}
 	return e.errf(CodeFuncIP, "bpf_get_func_ip is not for %s programs", e.progType())
 }
+
+// dynptrOwned judges that a dynptr that is to be released holds a reference.
+func (e *env) dynptrOwned(r *Reg, regno int) *Diagnostic {
+	if r.Type != ptrToStack {
+		return e.errf(CodeArgRelease, "R%d is a dynptr the program does not own", regno)
+	}
+	f := e.funcOf(r)
+	off := int(r.Off) + int(int64(r.Val.Bits.Value))
+	if !r.Val.IsConst() || off >= 0 || off < -maxStack || slotIndex(off) >= len(f.Stack) || f.Stack[slotIndex(off)].Reg.RefObj == 0 ||
+		!isDynptrAt(f, slotIndex(off)) {
+		return e.errf(CodeArgRelease, "R%d is no dynptr that holds a reference", regno)
+	}
+	return nil
+}

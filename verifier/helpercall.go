@@ -400,7 +400,7 @@ func (e *env) notNullReg(r *Reg) {
 	case m.Inner != nil:
 		r.Type = constPtrToMap
 		r.Map = e.mapRefOf(m.Inner)
-		if e.hasTimer(r.Map) {
+		if e.mapRecord(r.Map).has(fTimer | fWorkqueue | fTaskWork) {
 			r.MapUID = r.ID
 		}
 	case m.Type == bpf.MapXskmap:

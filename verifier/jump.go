@@ -153,8 +153,8 @@ func (e *env) learnPointers(in bpf.Insn, op uint8, is32, isX bool, d, s *Reg, cu
 		}
 	}
 	if !is32 && !isX && in.Imm == 0 && (op == bpf.JmpJEQ || op == bpf.JmpJNE) && d.Type.maybeNull() {
-		markNullable(cur, dst, op == bpf.JmpJNE)
-		markNullable(other, dst, op == bpf.JmpJEQ)
+		e.markNullable(cur, dst, op == bpf.JmpJNE)
+		e.markNullable(other, dst, op == bpf.JmpJEQ)
 		return
 	}
 	if isX && !is32 {
@@ -176,36 +176,18 @@ func sameReg(op uint8, is32 bool, v *scalar.Value) int {
 // notNull reports pointers that are certainly not null.
 func (e *env) notNull(r *Reg) bool {
 	t := r.Type
-	if t.maybeNull() {
+	if t.maybeNull() || r.Val.SMin() <= -maxVarOff || r.Val.SMax() >= maxVarOff {
 		return false
 	}
 	switch t.base() {
-	case ptrToSocket, ptrToTCPSock, ptrToMapValue, ptrToMapKey, ptrToSockCommon:
+	case ptrToSocket, ptrToTCPSock, ptrToXDPSock, ptrToBuf, ptrToMapValue, ptrToMapKey, ptrToSockCommon, constPtrToMap:
 		return true
 	case ptrToMem:
 		return !t.has(ptrUntrusted)
 	case ptrToBTFID:
-		return e.trusted(r) && !t.has(nonOwnRef)
-	case ptrToStack, constPtrToMap, ptrToPacket, ptrToCtx:
-		return e.has(FeatNotNullMore)
+		return e.isTrusted(r)
 	}
 	return false
-}
-
-// trusted reports pointers to kernel objects that are known to be valid.
-func (e *env) trusted(r *Reg) bool {
-	if r.RefObj != 0 {
-		return true
-	}
-	t := r.Type
-	unsafe := t&flagMask&^(ptrTrusted|memRCU|memAlloc|nonOwnRef) != 0
-	switch t.base() {
-	case ptrToSocket, ptrToSockCommon, ptrToTCPSock, constPtrToMap:
-		if !unsafe {
-			return true
-		}
-	}
-	return t.has(ptrTrusted|memAlloc|nonOwnRef) && !unsafe
 }
 
 func flip(op uint8) uint8 { return scalar.Flip(op) }
@@ -262,7 +244,7 @@ func b2i(b bool) int {
 }
 
 // markNullable settles all copies of a nullable pointer.
-func markNullable(st *State, regno uint8, null bool) {
+func (e *env) markNullable(st *State, regno uint8, null bool) {
 	r := &st.regs()[regno]
 	id, ref := r.ID, r.RefObj
 	if ref != 0 && ref == id && null {
@@ -285,7 +267,10 @@ func markNullable(st *State, regno uint8, null bool) {
 			r.markKnown(0)
 			return
 		}
-		notNullReg(r)
+		e.notNullReg(r)
+		if !e.regMaySpinLock(r) {
+			r.ID = 0
+		}
 	}
 	for i := 0; i <= st.Cur; i++ {
 		f := st.Frames[i]

@@ -76,7 +76,7 @@ func mixable(t RegType) bool {
 }
 
 // faults reports pointers that are followed by loads that may fault.
-func faults(t RegType) bool { return t.has(ptrUntrusted | memRdonly) && t.has(ptrUntrusted) }
+func faults(t RegType) bool { return t.has(ptrUntrusted|memRdonly) && t.has(ptrUntrusted) }
 
 // notePtrType judges that an instruction sees one kind of pointer.
 func (e *env) notePtrType(a *insnAux, t RegType, load bool) *Diagnostic {
@@ -200,7 +200,7 @@ func (e *env) access(regno, off, size int, acc access, valueReg int, strict, sx 
 	case t.isPacket():
 		e.noteMem(MemPacket, 0)
 		if acc == accWrite && !e.packetAccess(accWrite, nil) {
-			return e.errf(CodePacketWrite, "programs of this type do not write to packets")
+			return e.errf(CodePacketStore, "programs of this type do not write to packets")
 		}
 		if d := e.checkPacket(reg, regno, off, size, false); d != nil {
 			return d
@@ -372,20 +372,6 @@ func (e *env) checkRegion(reg *Reg, regno, off, size int, total uint32, zeroOK b
 	return e.checkBytes(reg, regno, int64(hi)+int64(off), size, total, zeroOK)
 }
 
-// checkPtrOff judges pointers that are used at their start, or at a constant offset.
-func (e *env) checkPtrOff(reg *Reg, regno int, fixedOK bool) *Diagnostic {
-	if reg.Off < 0 {
-		return e.errf(CodePtrOffset, "R%d (%s) is at the negative offset %d", regno, reg.Type, reg.Off)
-	}
-	if !fixedOK && reg.Off != 0 {
-		return e.errf(CodePtrOffset, "R%d (%s) was moved by %d; it is used at its start only", regno, reg.Type, reg.Off)
-	}
-	if !reg.Val.IsConst() || reg.Val.Const() != 0 {
-		return e.errf(CodePtrVar, "R%d (%s) has a variable offset (%v)", regno, reg.Type, reg.Val)
-	}
-	return nil
-}
-
 // checkMapFlags judges that the map may be read or written by programs.
 func (e *env) checkMapFlags(reg *Reg, off, size int, acc access) *Diagnostic {
 	m := e.mapOf(reg)
@@ -464,18 +450,6 @@ func (e *env) packetAccess(acc access, call *helperCall) bool {
 // mayWritePacket reports whether the program type may write packet data
 // directly, and remembers that it does.
 func (e *env) mayWritePacket() bool { return e.packetAccess(accWrite, nil) }
-
-// progType is the type whose rules hold: an extension has its target's.
-func (e *env) progType() bpf.ProgType {
-	p := e.prog
-	for range 8 {
-		if p.Type != bpf.ProgExt || p.AttachProg == nil {
-			break
-		}
-		p = p.AttachProg
-	}
-	return p.Type
-}
 
 // checkBuf judges an access to a buffer whose size is only known at attach time.
 func (e *env) checkBuf(reg *Reg, regno, off int, what string) *Diagnostic {

@@ -10,13 +10,13 @@ import (
 // checkGlobalReturn judges R0 at the end of a global function.
 func (e *env) checkGlobalReturn() *Diagnostic {
 	f := e.cur.frame()
-	if e.subs[f.Subprog].retVoid && e.has(FeatGlobalVoid) {
+	if e.subs[f.Subprog].retVoid && e.has(FeatVoidGlobal) {
 		return nil
 	}
 	if f.Regs[0].Type == notInit {
 		return e.errf(CodeUninit, "R0 is not set when the function returns")
 	}
-	if t := f.Regs[0].Type; t != scalarValue && !(t == ptrToArena && e.has(FeatGlobalVoid)) {
+	if t := f.Regs[0].Type; t != scalarValue && !(t == ptrToArena && e.has(FeatVoidGlobal)) {
 		return e.errf(CodeRetScalar, "a global function returns R0, which is no number (%s)", t)
 	}
 	return nil

@@ -152,9 +152,9 @@ func (e *env) regSafe(old, cur *Reg, how exactness) bool {
 }
 
 const (
-	allMisc  = slotMisc * 0x0101010101010101
-	allZero  = slotZero * 0x0101010101010101
-	allSpill = slotSpill * 0x0101010101010101
+	allMisc  = uint64(slotMisc) * 0x0101010101010101
+	allZero  = uint64(slotZero) * 0x0101010101010101
+	allSpill = uint64(slotSpill) * 0x0101010101010101
 )
 
 func (s *Slot) word() uint64 { return binary.LittleEndian.Uint64(s.Types[:]) }
@@ -697,4 +697,18 @@ func (e *env) widen(old, cur *State) {
 			}
 		}
 	}
+}
+
+// iterActiveAt reports whether the iterator in R1 may have elements left.
+func (e *env) iterActiveAt(st *State) bool {
+	r := &st.regs()[1]
+	if r.Type != ptrToStack || !r.Val.IsConst() {
+		return false
+	}
+	f := st.Frames[r.N]
+	off := int(r.Off) + int(int64(r.Val.Const()))
+	if off >= 0 || off < -maxStack || slotIndex(off) >= len(f.Stack) {
+		return false
+	}
+	return f.Stack[slotIndex(off)].Reg.Kind == iterActive
 }

@@ -125,7 +125,7 @@ func (e *env) checkMain() *Diagnostic {
 	e.unbound = Reg{}
 	e.unbound.markUnknown()
 	if e.opts.Facts {
-		e.factsOf = make([]InsnFact, len(e.insns))
+		e.factsOf = newFacts(len(e.insns))
 	}
 	return e.checkOne(0, e.prog.Flags&bpf.ProgSleepable != 0)
 }
@@ -176,9 +176,6 @@ func (e *env) checkOne(sub int, sleepable bool) *Diagnostic {
 			return d
 		}
 	} else {
-		if len(e.prog.Funcs) > 0 {
-			e.noteMainArgs()
-		}
 		f.Regs[1].markPtr(ptrToCtx)
 	}
 	d := e.walk()
