@@ -45,8 +45,8 @@ type env struct {
 
 	fieldsOf map[*Map]*record // field records by map (fields.go)
 
-	coreState // what only the core's files touch
-	typed typedState // what only the typed files touch
+	coreState            // what only the core's files touch
+	typed     typedState // what only the typed files touch
 }
 
 // coreState is what only the core's files touch.

@@ -3,7 +3,7 @@
 package verifier
 
 import (
-	"math/bits"
+	mathbits "math/bits"
 
 	"github.com/modbpf/modbpf/bpf"
 	"github.com/modbpf/modbpf/verifier/scalar"
@@ -29,7 +29,7 @@ func (e *env) linkScalar(r *Reg) {
 }
 
 // width is the number of low bits a scalar may have set.
-func width(r *Reg) int { return bits.Len64(r.Val.UMax()) }
+func width(r *Reg) int { return mathbits.Len64(r.Val.UMax()) }
 
 // checkStackBounds judges that an access stays inside the 512 bytes, and makes
 // the frame's state cover it.
