@@ -7,52 +7,6 @@ import (
 	"github.com/modbpf/modbpf/structops"
 )
 
-// ctxTable is a hook's context layout, indexed by byte: for each the row of
-// CtxFields that covers it, plus one; 0 is none.
-type ctxTable struct {
-	rows  []structops.Access
-	read  []int16
-	write []int16
-}
-
-// ctxLayout builds the table for this program's attach type.
-func (e *env) ctxLayout() *ctxTable {
-	if e.ctx != nil {
-		return e.ctx
-	}
-	t := &ctxTable{rows: e.hook.CtxFields}
-	end := 0
-	for _, r := range t.rows {
-		end = max(end, r.Off+r.Size)
-	}
-	t.read, t.write = make([]int16, end), make([]int16, end)
-	rel := e.k.Release()
-	for i, r := range t.rows {
-		if !r.First.IsZero() && rel.Less(r.First) || r.Off < 0 {
-			continue
-		}
-		if len(r.Attach) > 0 {
-			ok := false
-			for _, a := range r.Attach {
-				ok = ok || a == e.attachType()
-			}
-			if !ok {
-				continue
-			}
-		}
-		for b := r.Off; b < r.Off+r.Size; b++ {
-			if r.Read && t.read[b] == 0 {
-				t.read[b] = int16(i + 1)
-			}
-			if r.Write && t.write[b] == 0 {
-				t.write[b] = int16(i + 1)
-			}
-		}
-	}
-	e.ctx = t
-	return t
-}
-
 // attachType is the attach type whose rules hold: an extension has its target's.
 func (e *env) attachType() bpf.AttachType {
 	p := e.prog
@@ -68,7 +22,26 @@ func (e *env) attachType() bpf.AttachType {
 // checkCtx judges an access to the context and, for a load, fills the register.
 func (e *env) checkCtx(regno, off, size int, acc access, valueReg int, sx bool) *Diagnostic {
 	regs := e.cur.regs()
-	if e.ctxHook().CtxBTF {
+	h := e.ctxHook()
+	if h.VarOff {
+		r := &regs[regno]
+		if !r.Val.IsConst() {
+			if d := e.checkRegion(r, regno, off, size, uint32(h.CtxSize), false); d != nil {
+				return d
+			}
+			if acc == accRead && valueReg >= 0 {
+				regs[valueReg].markUnknown()
+				if size < 8 {
+					e.narrow(&regs[valueReg], size, sx)
+				}
+			}
+			return nil
+		}
+		off += clampInt(int64(r.Val.Const()))
+	} else if d := e.checkPtrOff(&regs[regno], regno, h.FixedOff); d != nil {
+		return d
+	}
+	if h.CtxBTF {
 		var tmp Reg
 		dst := &tmp
 		if d := e.checkBTFCtx(off, size, acc, dst); d != nil {
@@ -117,12 +90,14 @@ func (e *env) checkCtx(regno, off, size int, acc access, valueReg int, sx bool) 
 		r.markPtr(ptrToXDPSock)
 	case structops.KindFlowKeys:
 		r.markPtr(ptrToFlowKeys)
+	case structops.KindTPBuffer:
+		r.markPtr(ptrToTPBuffer)
 	case structops.KindBTF:
 		id, ok := e.k.BTF().Find(row.BTF, 4) // struct
 		if !ok {
 			return e.lacks(CodeCtx, "kernel %s has no struct %s", e.k.Release().Series(), row.BTF)
 		}
-		r.markPtr(ptrToBTFID)
+		r.markPtr(ptrToBTFID | ptrTrusted)
 		r.BTF, r.BTFID = btfKernel, id
 	default:
 		return e.notBuilt("context field of kind %d", row.Kind)
@@ -146,38 +121,12 @@ func (e *env) ctxHook() *structops.Hook {
 
 // ctxField finds the field an access concerns; nil if there is none that allows it.
 func (e *env) ctxField(off, size int, acc access, sx bool) *structops.Access {
-	t := e.ctxLayout()
-	if off < 0 || off%size != 0 {
-		return nil
-	}
-	idx := t.read
-	if acc == accWrite {
-		idx = t.write
-	}
-	if off+size > len(idx) || idx[off] == 0 {
-		return nil
-	}
-	r := &t.rows[idx[off]-1]
-	if r.Kind != structops.KindScalar {
-		if off != r.Off || size != r.Size || sx {
-			return nil
-		}
-		return r
-	}
-	if off == r.Off && size == r.Size {
-		return r
-	}
-	if !r.Narrow || off+size > r.Off+r.Size {
-		return nil
-	}
-	return r
+	return e.ctxHook().Find(off, size, acc == accWrite, sx, e.attachType())
 }
 
 // checkLdAbs judges a legacy packet load.
 func (e *env) checkLdAbs(in bpf.Insn) *Diagnostic {
-	switch e.progType() {
-	case bpf.ProgSocketFilter, bpf.ProgSchedCls, bpf.ProgSchedAct:
-	default:
+	if !e.ctxHook().LdAbs {
 		return e.errf(CodeLdAbs, "%s programs have no legacy packet loads", e.prog.Type)
 	}
 	for i := e.cur.Cur; i > 0; i-- {

@@ -57,7 +57,6 @@ type coreState struct {
 	jumpTarget []bool
 	postorder  []int32
 	protos     map[int32]*protoEntry
-	ctx        *ctxTable
 
 	explored []*State // kept states by instruction
 	visits   [][]*sccVisit

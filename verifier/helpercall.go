@@ -71,6 +71,9 @@ func (e *env) checkHelper(in bpf.Insn) *Diagnostic {
 	if p.MightSleep && !e.sleepOK() {
 		return e.errf(CodeHelperSleep, "bpf_%s might sleep and is called where sleeping is not allowed", name)
 	}
+	if p.Allowed != "" && !kfuncs.Allowed(e.k.Release(), p, UseOf(e.prog)) {
+		return e.errf(CodeHelperProbe, "bpf_%s is not allowed at this attach point", name)
+	}
 	changes := changesPacket(id)
 	call := helperCall{id: id, name: name, proto: p, constKey: -1}
 	for i := range p.Args {

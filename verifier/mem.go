@@ -7,6 +7,7 @@ import (
 	"math"
 
 	"github.com/modbpf/modbpf/bpf"
+	"github.com/modbpf/modbpf/structops"
 	"github.com/modbpf/modbpf/verifier/scalar"
 )
 
@@ -193,9 +194,6 @@ func (e *env) access(regno, off, size int, acc access, valueReg int, strict, sx 
 		}
 	case t == ptrToCtx:
 		e.noteMem(MemCtx, 0)
-		if d := e.checkPtrOff(reg, regno, false); d != nil {
-			return d
-		}
 		return e.checkCtx(regno, off, size, acc, valueReg, sx)
 	case t.isPacket():
 		e.noteMem(MemPacket, 0)
@@ -474,42 +472,11 @@ func (e *env) clearPacketPointers() {
 
 const flowKeysSize = 56
 
-// sockFieldOK reports whether size bytes at off of a socket structure
-// (struct bpf_sock, bpf_tcp_sock, bpf_xdp_sock) may be read.
+// sockFieldOK reports whether size bytes at off of a socket structure may be read.
 func sockFieldOK(t RegType, off, size int) bool {
-	if off < 0 || size <= 0 || off%size != 0 {
-		return false
-	}
-	switch t {
-	case ptrToSockCommon:
-		return !(off >= 8 && off < 24) && sockField(off, size) // type to priority
-	case ptrToSocket:
-		return sockField(off, size)
-	case ptrToTCPSock:
-		if off == 80 || off == 88 { // bytes_received, bytes_acked
-			return size == 8
-		}
-		return off < 112 && size == 4
-	case ptrToXDPSock:
-		return off < 4 && size == 4
-	}
-	return false
-}
-
-// sockField has the rules of struct bpf_sock: bound_dev_if 0, family 4, type 8,
-// protocol 12, mark 16, priority 20, src_ip4 24, src_ip6 28, src_port 44,
-// dst_port 48 (two bytes), dst_ip4 52, dst_ip6 56, state 72, rx_queue_mapping 76.
-func sockField(off, size int) bool {
-	switch {
-	case off >= 80:
-		return false
-	case off == 72, off == 4, off == 8, off == 12, off == 44, off == 76,
-		off >= 24 && off < 44, off >= 52 && off < 72:
-		return size <= 4
-	case off >= 48 && off < 50:
-		return size <= 2 || size == 4
-	case off >= 50 && off < 52:
-		return false
-	}
-	return size == 4
+	k, ok := map[RegType]structops.ValueKind{
+		ptrToSockCommon: structops.KindSockCommon, ptrToSocket: structops.KindSocket,
+		ptrToTCPSock: structops.KindTCPSock, ptrToXDPSock: structops.KindXDPSock,
+	}[t]
+	return ok && structops.FindObject(k, off, size) != nil
 }

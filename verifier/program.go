@@ -106,3 +106,33 @@ type Kernel interface {
 // Feature names something that changed between releases. The interpreter asks
 // for features, never for releases; features.go says which releases have which.
 type Feature uint16
+
+// UseOf is what the helper tables look at in a program: an extension is judged
+// as what it replaces.
+func UseOf(p *Program) kfuncs.Use {
+	q := p
+	for range 8 {
+		if q.Type != bpf.ProgExt || q.AttachProg == nil {
+			break
+		}
+		q = q.AttachProg
+	}
+	return kfuncs.Use{
+		Type: q.Type, Attach: q.AttachType, Sleepable: q.Flags&bpf.ProgSleepable != 0,
+		StructOps: q.StructOps, Slot: q.Slot, AttachName: attachName(q),
+	}
+}
+
+// attachName is the attach target by the name the kernel's tables use.
+func attachName(p *Program) string {
+	if p.AttachBTF == nil || p.AttachID == 0 || p.Type == bpf.ProgStructOps {
+		return p.AttachName
+	}
+	n := p.AttachBTF.Name(p.AttachID)
+	for _, pre := range []string{"bpf_lsm_", "btf_trace_", "bpf_iter_"} {
+		if len(n) > len(pre) && n[:len(pre)] == pre {
+			return n[len(pre):]
+		}
+	}
+	return n
+}

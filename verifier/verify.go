@@ -139,14 +139,8 @@ func (e *env) checkProgLoad() *Diagnostic {
 	if e.hook == nil {
 		return e.lacks(CodeProgType, "kernel %s has no %s programs", e.k.Release().Series(), p.Type)
 	}
-	if len(e.hook.Attach) > 0 {
-		ok := false
-		for _, a := range e.hook.Attach {
-			ok = ok || a == p.AttachType
-		}
-		if !ok {
-			return e.errf(CodeProgAttach, "attach type %s does not belong to %s programs", p.AttachType, p.Type)
-		}
+	if !e.hook.AttachAllowed(p.AttachType) {
+		return e.errf(CodeProgAttach, "attach type %s does not belong to %s programs", p.AttachType, p.Type)
 	}
 	return nil
 }

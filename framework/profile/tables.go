@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package profile
+
+import (
+	"github.com/modbpf/modbpf/bpf"
+	"github.com/modbpf/modbpf/kfuncs"
+	"github.com/modbpf/modbpf/structops"
+	"github.com/modbpf/modbpf/verifier"
+)
+
+// What the tables of kfuncs and structops say of this kernel's release, narrowed
+// by its configuration and by the ids its own BTF has.
+
+var _ verifier.Kernel = (*Profile)(nil)
+
+// HelperProto is the prototype a program of this kind gets for a helper id.
+func (p *Profile) HelperProto(id int32, prog *verifier.Program) (*kfuncs.Proto, string) {
+	if _, ok := p.hasHelper(id); !ok {
+		return nil, ""
+	}
+	u := verifier.UseOf(prog)
+	u.Config = p.configOrNil()
+	return kfuncs.HelperProto(p.release, id, u)
+}
+
+// HelperName names a helper id whether or not this kernel has it.
+func (p *Profile) HelperName(id int32) string {
+	if n, ok := p.hasHelper(id); ok {
+		return n
+	}
+	if h := kfuncs.ByID(id); h != nil {
+		return h.Name
+	}
+	return ""
+}
+
+// Hook finds the program hook of a program type.
+func (p *Profile) Hook(t bpf.ProgType) *structops.Hook {
+	h := structops.HookFor(p.release, t)
+	if h == nil || !kfuncs.Enabled(h.Config, p.configOrNil()) {
+		return nil
+	}
+	return h
+}
+
+// configOrNil is nil when the kernel's configuration is not known: then every
+// option counts as built.
+func (p *Profile) configOrNil() func(string) string {
+	if !p.HasConfig() {
+		return nil
+	}
+	return p.Config
+}
+
+// Kfunc finds a kfunc by name. This build has no kfunc tables.
+func (p *Profile) Kfunc(string) *kfuncs.Kfunc { return nil }
+
+// StructOps finds a struct_ops table. This build has no contracts.
+func (p *Profile) StructOps(string) *structops.Table { return nil }
