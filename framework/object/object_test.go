@@ -92,3 +92,24 @@ func TestCorpus(t *testing.T) {
 	}
 	t.Logf("%d objects, %d programs, %d not bound", len(files), progs, bad)
 }
+
+func BenchmarkOpenBind(b *testing.B) {
+	file := os.Getenv("MODBPF_OBJECT")
+	if file == "" {
+		b.Skip("MODBPF_OBJECT is not set")
+	}
+	k := runningKernel(b)
+	data, err := os.ReadFile(file)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		o, err := OpenBytes(data, file)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := o.Bind(k, Options{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -34,9 +34,8 @@ func writeVerdicts(ours []Ours) error {
 
 // Counts are outcomes by number.
 type Counts struct {
-	N                     [5]int
-	Refused, Reason, At   int // programs both refuse; for the same reason; at the same instruction
-	Processed, Processed2 int64
+	N                   [5]int
+	Refused, Reason, At int // programs both refuse; for the same reason; at the same instruction
 }
 
 func (c *Counts) add(r Row) {
