@@ -84,7 +84,7 @@ func timeOne(l *sys.Loader, p *object.BoundProgram, k verifier.Kernel) (Timing, 
 			runtime.ReadMemStats(&before)
 		}
 		start := time.Now()
-		chk, diag := verifyOne(p.Program, k, verifier.Options{})
+		chk, diag := verifier.Verify(p.Program, k, verifier.Options{})
 		took := time.Since(start)
 		if diag != nil {
 			return t, false
