@@ -144,6 +144,7 @@ const (
 	CodeProgSize
 	CodeProgAttach
 	CodeProgFlags
+	CodeMapMissing
 )
 
 var _ = register([]CodeInfo{
@@ -263,6 +264,7 @@ var _ = register([]CodeInfo{
 	{CodeTooComplex, "too-complex", "At most 8,192 branches are pending.", "a jump tree of depth 8,193", []string{"jumps is too complex", "too complex"}, "simplify the control flow"},
 
 	{CodeMapProg, "map-program", "The map may be used by this program type.", "bpf_spin_lock in a map of a kprobe", []string{"tracing progs cannot use", "socket filter progs cannot use", "bpf_struct_ops map cannot be used in prog", "only one arena per program", "only one cgroup storage"}, "use another program type or map"},
+	{CodeMapMissing, "map-missing", "A map load names a map.", "a load of file descriptor -1", []string{"is not pointing to valid bpf_map", "invalid fd_array"}, "create the map first"},
 	{CodeMapSleepable, "map-sleepable", "The map may be used by sleepable programs.", "a stack trace map in a sleepable program", []string{"Sleepable programs can only use"}, "use another map type"},
 	{CodeMapDirect, "map-direct", "Values of array maps are addressed directly, inside the value.", "address of a hash map's value", []string{"no direct value access support", "direct value offset of", "invalid access to map value pointer"}, "use bpf_map_lookup_elem"},
 	{CodeProgGPL, "program-gpl", "This kind of program must have a GPL-compatible licence.", "struct_ops with licence MIT", []string{"struct ops programs must have a GPL compatible license", "LSM programs must have a GPL compatible license"}, "license the object under the GPL or a dual licence"},

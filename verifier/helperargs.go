@@ -98,6 +98,9 @@ func (e *env) checkArgType(c *helperCall, regno int, kind kfuncs.ArgKind, arg kf
 	if c.id == fnKptrXchg {
 		want = ""
 	}
+	if c.id == fnSkRelease {
+		arg.Flags &^= kfuncs.ArgObjRelease // any socket type will do
+	}
 	return e.checkHelperBTFArg(regno, want, arg)
 }
 

@@ -51,7 +51,7 @@ func (e *env) resolveLoads() *Diagnostic {
 				return e.errAt(i, CodeLdImm64, "the map load at %d has an offset", i)
 			}
 			if in.Imm < 0 || int(in.Imm) >= len(e.prog.Maps) {
-				return &Diagnostic{Verdict: NotJudged, Code: CodeBadProgram, Insn: i, Message: "a map load names a map the program does not have"}
+				return e.errAt(i, CodeMapMissing, "the map load at %d names no map", i)
 			}
 			m := e.prog.Maps[in.Imm]
 			if !used[in.Imm] {
@@ -103,6 +103,30 @@ func (e *env) checkDirect(i int, m *Map, off uint32) *Diagnostic {
 func (e *env) checkMapProg(i int, m *Map) *Diagnostic {
 	if m.Type == bpf.MapStructOps {
 		return e.errAt(i, CodeMapProg, "struct_ops map %s is not for programs", m.Name)
+	}
+	if r := e.recordOf(m); r != nil {
+		tracing := false
+		switch e.progType() {
+		case bpf.ProgKprobe, bpf.ProgTracepoint, bpf.ProgPerfEvent, bpf.ProgRawTracepoint, bpf.ProgRawTracepointWritable:
+			tracing = true
+		}
+		for _, x := range []struct {
+			k    fieldKind
+			name string
+		}{
+			{fListHead | fRBRoot, "lists and trees"}, {fSpinLock | fResSpinLock, "locks"},
+			{fTimer, "timers"}, {fWorkqueue, "workqueues"},
+		} {
+			if !r.has(x.k) {
+				continue
+			}
+			if tracing {
+				return e.errAt(i, CodeMapProg, "%s programs cannot use %s (map %s)", e.progType(), x.name, m.Name)
+			}
+			if x.k&fSpinLock != 0 && e.progType() == bpf.ProgSocketFilter {
+				return e.errAt(i, CodeMapProg, "socket filters cannot use %s (map %s)", x.name, m.Name)
+			}
+		}
 	}
 	if e.prog.Flags&bpf.ProgSleepable == 0 {
 		return nil
