@@ -39,6 +39,7 @@ var (
 	ErrBusy        = exitcode.Busy.With(errors.New("another modbpf is at work on this driver"))
 	ErrForeign     = exitcode.Busy.With(errors.New("the place is taken by something that modbpf did not put there"))
 	ErrOther       = exitcode.Busy.With(errors.New("another version or other settings are inserted"))
+	ErrNoPrevious  = exitcode.NotFound.With(errors.New("there is no version before this one"))
 	ErrNoSystem    = exitcode.Unsupported.With(errors.New("this system's kernel takes no BPF drivers: only Linux does"))
 )
 
@@ -124,3 +125,6 @@ func (p *Point) what() string {
 	}
 	return p.Hook
 }
+
+// SameVersion reports whether two readings found the same generation in force.
+func (in *Insertion) SameVersion(o *Insertion) bool { return in.gen == o.gen }

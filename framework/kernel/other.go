@@ -34,3 +34,9 @@ func (t *Target) List() ([]*Insertion, error) { return nil, ErrNoSystem }
 
 // Insertions answers ErrNoSystem.
 func (t *Target) Insertions(string) ([]*Insertion, error) { return nil, ErrNoSystem }
+
+// Contents answers ErrNoSystem.
+func (t *Target) Contents(*Insertion) ([]ProgramState, []MapState, error) { return nil, nil, ErrNoSystem }
+
+// Elements answers ErrNoSystem.
+func (t *Target) Elements(*Insertion, string, int) ([]Element, bool, error) { return nil, false, ErrNoSystem }

@@ -80,7 +80,7 @@ func (t *Target) exchange(verb, driver, instance string, announce func(Plan), j 
 		}
 	} else {
 		if in.Previous == nil {
-			return nil, exitcode.NotFound.Errorf("instance %s has no version before %s", instance, in.Meta.Version)
+			return nil, fmt.Errorf("instance %s, version %s: %w", instance, in.Meta.Version, ErrNoPrevious)
 		}
 		to = side{gen: in.prev, meta: in.Previous}
 		if to.points, err = openPoints(genDir(in.dir, to.gen), to.meta); err != nil {

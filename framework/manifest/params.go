@@ -196,3 +196,6 @@ func (m *Manifest) Set(settings []string) (Values, error) {
 	}
 	return out, nil
 }
+
+// Int is the value as a number: 0 or 1 for a bool, an enum's number.
+func (v Value) Int() int64 { return v.num }

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/modbpf/modbpf/framework/exitcode"
+	"github.com/modbpf/modbpf/framework/kernel"
+)
+
+func listCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:     "list",
+		Aliases: []string{"ls"},
+		Short:   "List what is inserted, as the kernel has it",
+		Args:    exactly(0, ""),
+		RunE:    func(*cobra.Command, []string) error { return a.list() },
+	}
+}
+
+type listJSON struct {
+	API        string              `json:"api"`
+	Insertions []*kernel.Insertion `json:"insertions"`
+}
+
+func (a *app) list() error {
+	t, err := a.target(false)
+	if err != nil {
+		return err
+	}
+	ins, err := t.List()
+	if err != nil {
+		return err
+	}
+	if a.json {
+		if ins == nil {
+			ins = []*kernel.Insertion{}
+		}
+		return a.object(listJSON{api, ins})
+	}
+	if len(ins) == 0 {
+		a.say("nothing is inserted")
+		return nil
+	}
+	w := tabwriter.NewWriter(a.out, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(w, "DRIVER\tVERSION\tINSTANCE\tSTATE\tTARGET\tJUDGE\tEXTENSION POINTS")
+	for _, in := range ins {
+		version, judge := "-", "-"
+		var points []string
+		if in.Meta != nil {
+			version, judge = in.Meta.Version, in.Meta.Judge
+			for _, p := range in.Meta.Points {
+				points = append(points, pointText(p))
+			}
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\tkernel\t%s\t%s\n", in.Driver, version, in.Instance, in.State, judge, strings.Join(points, ", "))
+	}
+	if err := w.Flush(); err != nil {
+		return exitcode.IO.Errorf("print: %w", err)
+	}
+	for _, in := range ins {
+		if in.Problem != "" {
+			a.say("note: %s: %s", insertionName(in), in.Problem)
+		}
+	}
+	return nil
+}
