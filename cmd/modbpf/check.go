@@ -17,20 +17,20 @@ import (
 
 // verdictLine is one line of check --json: a program and a kernel.
 type verdictLine struct {
-	Object       string  `json:"object"`
-	Program      string  `json:"program"`
-	Section      string  `json:"section"`
-	Kernel       string  `json:"kernel"`
-	Verdict      string  `json:"verdict"`
-	Code         string  `json:"code"`
-	Message      string  `json:"message"`
-	File         string  `json:"file"`
-	Line         int     `json:"line"`
-	Source       string  `json:"source"`
-	Instructions int     `json:"instructions"`
-	Processed    int     `json:"processed"`
-	WorstCase    *int64  `json:"worst_case"`
-	Nanoseconds  int64   `json:"nanoseconds"`
+	Object       string `json:"object"`
+	Program      string `json:"program"`
+	Section      string `json:"section"`
+	Kernel       string `json:"kernel"`
+	Verdict      string `json:"verdict"`
+	Code         string `json:"code"`
+	Message      string `json:"message"`
+	File         string `json:"file"`
+	Line         int    `json:"line"`
+	Source       string `json:"source"`
+	Instructions int    `json:"instructions"`
+	Processed    int    `json:"processed"`
+	WorstCase    *int64 `json:"worst_case"`
+	Nanoseconds  int64  `json:"nanoseconds"`
 }
 
 type checkFlags struct {

@@ -123,6 +123,7 @@ func closeAll(fds []sys.FD) {
 func (t *Target) Remove(driver, instance string) (*Insertion, error) {
 	lk, err := t.lockDriver(driver, false)
 	if err != nil {
+		_ = os.Remove(t.root) // left by an interrupted removal; fails unless it is empty
 		return nil, fmt.Errorf("remove %s: %w", driver, err)
 	}
 	defer lk.release()

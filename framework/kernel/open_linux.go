@@ -67,10 +67,17 @@ func (t *Target) lockDriver(driver string, create bool) (*lock, error) {
 	deadline := time.Now().Add(t.wait)
 	for {
 		if create {
-			for _, d := range []string{t.root, dir} {
-				if err := os.Mkdir(d, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-					return nil, explain("make folder", err, capsNone)
+			if err := os.Mkdir(t.root, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+				return nil, explain("make folder", err, capsNone)
+			}
+			err := os.Mkdir(dir, 0o700)
+			if errors.Is(err, fs.ErrNotExist) {
+				if _, serr := os.Lstat(filepath.Dir(t.root)); serr == nil {
+					continue // another modbpf removed the folder above it just now
 				}
+			}
+			if err != nil && !errors.Is(err, fs.ErrExist) {
+				return nil, explain("make folder", err, capsNone)
 			}
 		}
 		f, err := os.Open(dir)

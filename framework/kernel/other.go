@@ -36,7 +36,11 @@ func (t *Target) List() ([]*Insertion, error) { return nil, ErrNoSystem }
 func (t *Target) Insertions(string) ([]*Insertion, error) { return nil, ErrNoSystem }
 
 // Contents answers ErrNoSystem.
-func (t *Target) Contents(*Insertion) ([]ProgramState, []MapState, error) { return nil, nil, ErrNoSystem }
+func (t *Target) Contents(*Insertion) ([]ProgramState, []MapState, error) {
+	return nil, nil, ErrNoSystem
+}
 
 // Elements answers ErrNoSystem.
-func (t *Target) Elements(*Insertion, string, int) ([]Element, bool, error) { return nil, false, ErrNoSystem }
+func (t *Target) Elements(*Insertion, string, int) ([]Element, bool, error) {
+	return nil, false, ErrNoSystem
+}

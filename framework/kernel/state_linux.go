@@ -23,6 +23,9 @@ func readMeta(path string) (*Meta, error) {
 		return nil, err
 	}
 	defer fd.Close()
+	if !isKind(fd, "map") {
+		return nil, ErrForeign
+	}
 	i, err := sys.GetMapInfo(fd)
 	if err != nil {
 		return nil, err
@@ -35,6 +38,13 @@ func readMeta(path string) (*Meta, error) {
 		return nil, err
 	}
 	return decodeMeta(b)
+}
+
+// isKind tells maps, programs and links apart: the kernel answers questions
+// about any object with whatever fits that object's kind.
+func isKind(fd sys.FD, kind string) bool {
+	s, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd))
+	return err == nil && (strings.HasSuffix(s, "bpf-"+kind) || strings.HasSuffix(s, "bpf_"+kind))
 }
 
 // read finds out what is in an instance's folder. It returns nil if there is
@@ -84,9 +94,10 @@ func (t *Target) read(driver, instance string) (*Insertion, error) {
 			if err != nil {
 				return nil, explain("read insertion "+driver+"/"+instance, err, []capability{capBPF})
 			}
+			link := isKind(fd, "link")
 			i, err := sys.GetLinkInfo(fd)
-			fd.Close()
-			if err != nil {
+			_ = fd.Close() // nothing was written through it
+			if err != nil || !link {
 				in.State, in.Problem = Foreign, e.Name()+" is no link"
 				return in, nil
 			}
