@@ -70,7 +70,7 @@ func (a *app) kernels(names []string) ([]framework.Kernel, error) {
 	if len(names) == 0 {
 		names = []string{"running"}
 		if runtime.GOOS != "linux" {
-			names = profile.Embedded()
+			return nil, exitcode.Usage.Errorf("say for which kernel with --kernel: none runs here")
 		}
 	}
 	var out []framework.Kernel
