@@ -53,8 +53,8 @@ func (p *Profile) configOrNil() func(string) string {
 	return p.Config
 }
 
-// Kfunc finds a kfunc by name. This build has no kfunc tables.
-func (p *Profile) Kfunc(string) *kfuncs.Kfunc { return nil }
+// Kfunc finds a kfunc by name; nil if no program may call it on this kernel.
+func (p *Profile) Kfunc(name string) *kfuncs.Kfunc { return kfuncs.Find(p.release, name) }
 
 // StructOps finds a struct_ops table. This build has no contracts.
 func (p *Profile) StructOps(string) *structops.Table { return nil }

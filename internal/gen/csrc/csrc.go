@@ -43,6 +43,7 @@ type Define struct {
 // File is a tokenised file.
 type File struct {
 	Path    string // as in the kernel tree
+	Source  string
 	Tokens  []Token
 	Defines map[string]Define
 	Funcs   map[string]Func
@@ -74,7 +75,7 @@ func Read(tree, path string) (*File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read kernel source: %w", err)
 	}
-	f := &File{Path: path, Defines: map[string]Define{}, Funcs: map[string]Func{}, Inits: map[string]Init{}}
+	f := &File{Path: path, Source: string(src), Defines: map[string]Define{}, Funcs: map[string]Func{}, Inits: map[string]Init{}}
 	if err := f.tokenize(string(src)); err != nil {
 		return nil, fmt.Errorf("read kernel source %s: %w", path, err)
 	}

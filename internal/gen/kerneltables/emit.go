@@ -290,3 +290,70 @@ func emitRules(w *writer, fs []*Facts) error {
 	w.f("}},\n}\n\n")
 	return nil
 }
+
+// emitKfuncs writes the kfuncs and the hooks they are looked up in.
+func emitKfuncs(fs []*Facts, dir string) error {
+	var w writer
+	header(&w, fs, "kfuncs", modPath)
+	w.f("var kfuncHooks = [...]kfuncHook{\n")
+	for _, m := range merge(each(fs, func(f *Facts) []HookRow { return f.Hooks }), func(h HookRow) string { return h.Type }) {
+		t, err := progType(m.row.Type)
+		if err != nil {
+			return err
+		}
+		w.f("{%d, %d, %q}, // %s\n", m.mask, t, m.row.Hook, t)
+	}
+	type reg struct {
+		Name string
+		Registration
+	}
+	regs := merge(each(fs, func(f *Facts) []reg {
+		var out []reg
+		for _, k := range f.Kfuncs {
+			for _, r := range k.Regs {
+				out = append(out, reg{k.Name, r})
+			}
+		}
+		return out
+	}), func(r reg) string { return r.Name })
+	protos := map[string]string{}
+	for _, f := range fs { // the newest release's word
+		for _, k := range f.Kfuncs {
+			if k.Proto != "" {
+				protos[k.Name] = k.Proto
+			}
+		}
+	}
+	w.f("}\n\nvar kfuncRows = [...]kfuncRow{\n")
+	cur := ""
+	for _, m := range regs {
+		r := m.row
+		if r.Name != cur {
+			if cur != "" {
+				w.f("}},\n")
+			}
+			cur = r.Name
+			w.f("{%q, %q, []regRow{\n", cur, protos[cur])
+		}
+		w.f("{%d, Registration{Set: %q, Hooks: []bpf.ProgType{", m.mask, r.Set)
+		for _, h := range r.Hooks {
+			t, err := progType(h)
+			if err != nil {
+				return err
+			}
+			w.f("%d, ", t)
+		}
+		w.f("}")
+		if len(r.Flags) > 0 {
+			w.f(", Flags: %s", strings.Join(r.Flags, " | "))
+		}
+		for _, kv := range [][2]string{{"Filter", r.Filter}, {"Module", r.Module}, {"Config", r.Config}, {"File", r.File}} {
+			if kv[1] != "" {
+				w.f(", %s: %q", kv[0], kv[1])
+			}
+		}
+		w.f("}},\n")
+	}
+	w.f("}},\n}\n")
+	return w.save(dir + "/kfuncs_gen.go")
+}

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io/fs"
 	"os"
@@ -26,12 +27,26 @@ type extractor struct {
 	idEnum   map[string]string   // BTF_SOCK_TYPE_TCP → tcp_sock
 	makes    map[string][]makeLine
 	sets     map[string][]idSet // name → its definitions, one a file
+	tristate map[string]bool    // options that can be "m"
 }
 
 // roots are the folders programs, kfuncs and tables can come from.
 var roots = []string{"kernel", "net", "drivers", "fs", "mm", "lib", "security", "io_uring", "crypto", "block", "arch/x86", "virt"}
 
-var wanted = regexp.MustCompile(`struct bpf_func_proto|BTF_ID_FLAGS|BTF_SET|bpf_verifier_ops|struct bpf_struct_ops |BTF_ID_LIST|bpf_iter_reg `)
+// wanted are the words that make a file worth reading.
+var wanted = [][]byte{
+	[]byte("struct bpf_func_proto"), []byte("BTF_ID_FLAGS"), []byte("BTF_SET"), []byte("bpf_verifier_ops"),
+	[]byte("struct bpf_struct_ops "), []byte("BTF_ID_LIST"), []byte("bpf_iter_reg "), []byte("__bpf_kfunc"),
+}
+
+func isWanted(src []byte) bool {
+	for _, w := range wanted {
+		if bytes.Contains(src, w) {
+			return true
+		}
+	}
+	return false
+}
 
 func extract(tree, release, origin string) (*Facts, error) {
 	x := &extractor{
@@ -59,7 +74,7 @@ func (x *extractor) load() error {
 				return err
 			}
 			src, err := os.ReadFile(p)
-			if err != nil || !wanted.Match(src) {
+			if err != nil || !isWanted(src) {
 				return err
 			}
 			rel, err := filepath.Rel(x.tree, p)
@@ -191,31 +206,44 @@ func (x *extractor) buildOf(path string) (config, object string) {
 	obj := strings.TrimSuffix(filepath.Base(path), ".c") + ".o"
 	var conds []string
 	for range 4 {
-		found := false
+		found, done := false, false
+		var here []string // alternatives: a file can be listed in several branches
+		next := obj
 		for _, l := range x.makefile(dir) {
 			if !slices.Contains(l.rhs, obj) {
 				continue
 			}
-			i := strings.IndexAny(l.lhs, "-")
+			i := strings.LastIndex(l.lhs, "-")
 			if j := strings.Index(l.lhs, "-$"); j >= 0 {
 				i = j
-			} else {
-				i = strings.LastIndex(l.lhs, "-")
 			}
 			head, tail := l.lhs[:i], l.lhs[i+1:]
-			if m := configVar.FindStringSubmatch(tail); m != nil {
-				conds = append(conds, m[1]+m[2])
+			if m := configVar.FindStringSubmatch(tail); m != nil && !slices.Contains(here, m[1]+m[2]) {
+				here = append(here, m[1]+m[2])
 			}
 			found = true
-			if head == "obj" {
-				return strings.Join(conds, " && "), strings.TrimSuffix(obj, ".o")
+			done = head == "obj"
+			if !done {
+				next = head + ".o"
 			}
-			obj = head + ".o"
-			break
 		}
+		switch len(here) {
+		case 0:
+		case 1:
+			conds = append(conds, here[0])
+		default:
+			conds = append(conds, "("+strings.Join(here, " || ")+")")
+		}
+		if done {
+			return strings.Join(conds, " && "), strings.TrimSuffix(obj, ".o")
+		}
+		obj = next
 		if !found {
 			break
 		}
+	}
+	if dir == "kernel/sched" || dir == "kernel/sched/ext" { // included by one file that is always built
+		return "CONFIG_SCHED_CLASS_EXT", ""
 	}
 	// built in always here: the folder's own condition
 	if up := filepath.Dir(dir); up != "." && len(conds) == 0 {
@@ -261,6 +289,10 @@ func (x *extractor) scanSets() {
 		t := f.Tokens
 		var cur *idSet
 		for i := 0; i+1 < len(t); i++ {
+			if t[i].Text == "XDP_METADATA_KFUNC_xxx" && cur != nil {
+				cur.ids = append(cur.ids, x.xdpMetadata(f)...)
+				continue
+			}
 			if t[i].Kind != csrc.Ident || t[i+1].Text != "(" {
 				continue
 			}
@@ -294,6 +326,28 @@ func (x *extractor) scanSets() {
 			i = end
 		}
 	}
+}
+
+var (
+	xdpRow   = regexp.MustCompile(`XDP_METADATA_KFUNC\(\w+,\s*\w+,\s*(\w+),`)
+	xdpFlags = regexp.MustCompile(`BTF_ID_FLAGS\(func, \w+(?:,\s*(\w+))?\)`)
+)
+
+// xdpMetadata reads the one set that is written as a list macro.
+func (x *extractor) xdpMetadata(f *csrc.File) []idFlag {
+	h, err := x.file("include/net/xdp.h")
+	if err != nil {
+		return nil
+	}
+	var out []idFlag
+	for _, m := range xdpRow.FindAllStringSubmatch(h.Defines["XDP_METADATA_KFUNC_xxx"].Body, -1) {
+		id := idFlag{name: m[1], macro: "BTF_ID_FLAGS"}
+		if fl := xdpFlags.FindStringSubmatch(f.Source); fl != nil && fl[1] != "" {
+			id.flags = []string{fl[1]}
+		}
+		out = append(out, id)
+	}
+	return out
 }
 
 // nameSets keeps the plain sets: allow and deny lists of names.

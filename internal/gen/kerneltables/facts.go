@@ -14,6 +14,7 @@ type Facts struct {
 	Entries []Entry     `json:"entries"`
 	Sets    []Set       `json:"sets"`
 	Kfuncs  []Kfunc     `json:"kfuncs"`
+	Hooks   []HookRow   `json:"hooks"`
 }
 
 // Helper is one row of the helper enumeration.
@@ -106,4 +107,10 @@ type Registration struct {
 	Module string   `json:"module,omitempty"`
 	Config string   `json:"config,omitempty"`
 	File   string   `json:"file"`
+}
+
+// HookRow says which hook a program type looks its kfuncs up in.
+type HookRow struct {
+	Type string `json:"type"`
+	Hook string `json:"hook"`
 }

@@ -10,13 +10,16 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/modbpf/modbpf/bpf"
 )
@@ -49,18 +52,21 @@ func generate() error {
 	if err != nil {
 		return err
 	}
-	return emitHelpers(fs, filepath.Join(*top, "kfuncs"))
+	if err := emitHelpers(fs, filepath.Join(*top, "kfuncs")); err != nil {
+		return err
+	}
+	return emitKfuncs(fs, filepath.Join(*top, "kfuncs"))
 }
 
 func saveFacts(path string, f *Facts) error {
-	b, err := json.MarshalIndent(f, "", " ")
+	b, err := lines(f)
 	if err != nil {
 		return fmt.Errorf("write facts: %w", err)
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return fmt.Errorf("write facts: %w", err)
 	}
-	if err := os.WriteFile(path, append(b, '\n'), 0o644); err != nil {
+	if err := os.WriteFile(path, b, 0o644); err != nil {
 		return fmt.Errorf("write facts: %w", err)
 	}
 	return nil
@@ -96,4 +102,42 @@ func loadFacts(dir string) ([]*Facts, error) {
 		return 1
 	})
 	return fs, nil
+}
+
+// lines writes facts as JSON with one row a line, so that a change between two
+// versions of a kernel can be read as a diff.
+func lines(f *Facts) ([]byte, error) {
+	var b bytes.Buffer
+	v := reflect.ValueOf(f).Elem()
+	for i := range v.NumField() {
+		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
+		sep := ","
+		if i == 0 {
+			sep = "{"
+		}
+		fmt.Fprintf(&b, "%s%q:", sep, name)
+		if v.Field(i).Kind() != reflect.Slice {
+			row, err := json.Marshal(v.Field(i).Interface())
+			if err != nil {
+				return nil, err
+			}
+			b.Write(append(row, '\n'))
+			continue
+		}
+		for j := range v.Field(i).Len() {
+			row, err := json.Marshal(v.Field(i).Index(j).Interface())
+			if err != nil {
+				return nil, err
+			}
+			sep := ",\n"
+			if j == 0 {
+				sep = "[\n"
+			}
+			b.WriteString(sep)
+			b.Write(row)
+		}
+		b.WriteString("]\n")
+	}
+	b.WriteString("}\n")
+	return b.Bytes(), nil
 }
