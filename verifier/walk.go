@@ -211,7 +211,7 @@ func (e *env) walk() *Diagnostic {
 		}
 		e.processed++
 		if e.processed > e.limit {
-			return e.errf(CodeTooLarge, "more than %d instructions were walked: the program is too large or its loops are not bounded", e.limit)
+			return e.errAt(prev, CodeTooLarge, "more than %d instructions were walked: the program is too large or its loops are not bounded", e.limit)
 		}
 		cur := e.cur
 		a := &e.aux[e.insn]

@@ -48,9 +48,14 @@ func insnLine(s string) (int, bool) {
 func trace(s string) bool {
 	for _, p := range []string{
 		"; ", "from ", "func#", "last_idx", "regs=", "parent state", "parent didn't", "mark_precise", "caller:", "callee:",
-		"Func#", "Validating ", "returning from callee", "to caller at", "propagating ", "frame", "R0=", "R1=", "R10=", "0: R", "falling back",
+		"Func#", "Validating ", "returning from callee", "to caller at", "propagating ", "R0=", "R1=", "R10=", "0: R", "falling back",
 	} {
 		if strings.HasPrefix(s, p) {
+			return true
+		}
+	}
+	if n, _, ok := strings.Cut(strings.TrimPrefix(s, "frame"), ":"); ok && strings.HasPrefix(s, "frame") {
+		if _, err := strconv.Atoi(strings.TrimSpace(n)); err == nil {
 			return true
 		}
 	}
