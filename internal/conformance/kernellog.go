@@ -3,6 +3,7 @@
 package conformance
 
 import (
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -31,8 +32,16 @@ func parseLog(log string) (k Kernels) {
 		}
 	}
 	k.Message = strings.Join(msg, "; ")
+	if m := namedInsn.FindStringSubmatch(k.Message); m != nil {
+		k.Insn, _ = strconv.Atoi(m[1]) //nolint:errcheck // digits by the expression; what is too long is 0
+	}
 	return k
 }
+
+// namedInsn finds the instruction in messages about one that is not walked:
+// loops found before the instruction is printed, and what is checked before
+// the walk begins.
+var namedInsn = regexp.MustCompile(`(?:infinite loop detected at insn|unreachable insn|from insn|back-edge from insn|last insn is not an exit or jmp at) (\d+)`)
 
 // insnLine recognises "12: (85) call bpf_foo#1 ; R0=...".
 func insnLine(s string) (int, bool) {
@@ -48,7 +57,7 @@ func insnLine(s string) (int, bool) {
 func trace(s string) bool {
 	for _, p := range []string{
 		"; ", "from ", "func#", "last_idx", "regs=", "parent state", "parent didn't", "mark_precise", "caller:", "callee:",
-		"Func#", "Validating ", "returning from callee", "to caller at", "propagating ", "R0=", "R1=", "R10=", "0: R", "falling back",
+		"Func#", "Validating ", "returning from callee", "to caller at", "propagating ", "cur state:", "old state:", "R0=", "R1=", "R10=", "0: R", "falling back",
 	} {
 		if strings.HasPrefix(s, p) {
 			return true

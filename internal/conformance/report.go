@@ -34,8 +34,8 @@ func writeVerdicts(ours []Ours) error {
 
 // Counts are outcomes by number.
 type Counts struct {
-	N                   [5]int
-	Refused, Reason, At int // programs both refuse; for the same reason; at the same instruction
+	N                           [5]int
+	Refused, Reason, Placed, At int // programs both refuse; for the same reason; where the kernel names an instruction; the same
 }
 
 func (c *Counts) add(r Row) {
@@ -45,8 +45,11 @@ func (c *Counts) add(r Row) {
 		if r.SameReason {
 			c.Reason++
 		}
-		if r.SameInsn {
-			c.At++
+		if r.Kernel.Insn >= 0 {
+			c.Placed++
+			if r.SameInsn {
+				c.At++
+			}
 		}
 	}
 }
@@ -110,7 +113,7 @@ func (r *Result) Print(w io.Writer, agreed, reasons bool) {
 	if reasons {
 		fmt.Fprintf(w, "\n== both refuse, not for the same reason or not at the same instruction\n")
 		for _, row := range r.Rows {
-			if row.Outcome == Agree && row.Verdict() == "reject" && (!row.SameReason || !row.SameInsn) {
+			if row.Outcome == Agree && row.Verdict() == "reject" && (!row.SameReason || !row.SameInsn && row.Kernel.Insn >= 0) {
 				row.print(w)
 			}
 		}
@@ -131,7 +134,7 @@ func (r *Result) Print(w io.Writer, agreed, reasons bool) {
 		fmt.Fprintf(w, "%-28s %6d %6d %6d %6d %6d %9s\n", n, c.N[Agree], c.N[FalseAccept], c.N[FalseReject], c.N[CannotJudge], c.N[KernelCannot], percent(c.N[Agree], c.Decided()))
 	}
 	fmt.Fprintf(w, "%-28s %6d %6d %6d %6d %6d %9s\n", "all", t.N[Agree], t.N[FalseAccept], t.N[FalseReject], t.N[CannotJudge], t.N[KernelCannot], percent(t.N[Agree], t.Decided()))
-	fmt.Fprintf(w, "both refuse %d: same reason %s, same last instruction %s\n", t.Refused, percent(t.Reason, t.Refused), percent(t.At, t.Refused))
+	fmt.Fprintf(w, "both refuse %d: same reason %s, same last instruction %s\n", t.Refused, percent(t.Reason, t.Refused), percent(t.At, t.Placed))
 }
 
 func (r Row) print(w io.Writer) {
@@ -179,7 +182,7 @@ func (r *Result) Markdown(w io.Writer) {
 	fmt.Fprintf(w, "Oracle: the machine's kernel, %s, asked to load each program by itself. Our side runs first, in a process to which `bpf()` is refused.\n\n", r.Kernel)
 	fmt.Fprintf(w, "| | programs |\n|---|---|\n| the kernel decides | %d |\n| agree | %d (%s) |\n| we accept, the kernel refuses | %d |\n| we refuse, the kernel accepts | %d |\n| we cannot judge (`error` or `unsupported`) | %d |\n| the kernel cannot judge | %d |\n",
 		t.Decided(), t.N[Agree], percent(t.N[Agree], t.Decided()), t.N[FalseAccept], t.N[FalseReject], t.N[CannotJudge], t.N[KernelCannot])
-	fmt.Fprintf(w, "| both refuse | %d |\n| ... for the kernel's reason | %d (%s) |\n| ... at the kernel's last instruction | %d (%s) |\n\n", t.Refused, t.Reason, percent(t.Reason, t.Refused), t.At, percent(t.At, t.Refused))
+	fmt.Fprintf(w, "| both refuse | %d |\n| ... for the kernel's reason | %d (%s) |\n| ... at the kernel's last instruction | %d (%s) |\n\n", t.Refused, t.Reason, percent(t.Reason, t.Refused), t.At, percent(t.At, t.Placed))
 	fmt.Fprintf(w, "## By family\n\n| family | agree | we accept | we refuse | we cannot | kernel cannot | share |\n|---|---|---|---|---|---|---|\n")
 	names, by := r.byFamily()
 	for _, n := range names {

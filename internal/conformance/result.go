@@ -73,7 +73,7 @@ func compare(o Ours, k Kernels, reason func(code int, msg string) bool) Row {
 		r.Outcome = Agree
 		if o.Verdict == "reject" {
 			r.SameReason = reason(o.Code, k.Message)
-			r.SameInsn = o.Insn == k.Insn || k.Insn < 0 // refused before any path was walked
+			r.SameInsn = o.Insn == k.Insn
 		}
 	case o.Verdict == "accept":
 		r.Outcome = FalseAccept
