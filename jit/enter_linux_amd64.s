@@ -39,6 +39,32 @@ TEXT ·enter(SB), NOSPLIT, $0-16
 	MOVQ GOSP(R11), SP
 	RET
 
+// func enterOnce(m *runState, pc, ctx uintptr, busy *uint32) (r0, code uint64)
+//
+// enter for a run of one argument. A run that is done gives its state back: on
+// this machine a plain store releases.
+TEXT ·enterOnce(SB), NOSPLIT, $0-48
+	MOVQ m+0(FP), R11
+	MOVQ pc+8(FP), AX
+	MOVQ ctx+16(FP), DI
+	MOVQ SP, GOSP(R11)
+	MOVQ BP, GOBP(R11)
+	MOVQ ENTRY(R11), SP
+	CALL AX
+	MOVQ SP, R11
+	ANDQ $BLOCKMASK, R11
+	MOVQ GOBP(R11), BP
+	MOVQ CODE(R11), CX
+	MOVQ GOSP(R11), SP
+	MOVQ AX, r0+32(FP)
+	MOVQ CX, code+40(FP)
+	TESTQ CX, CX
+	JNE  left
+	MOVQ busy+24(FP), DX
+	MOVL $0, (DX)
+left:
+	RET
+
 // A fault in machine code puts the registers into the run state and continues
 // in the stub that leaves to Go; any other is the Go runtime's business. The
 // kernel calls this on the signal stack with the C convention: DI the signal,

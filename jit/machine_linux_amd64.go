@@ -18,13 +18,19 @@ import (
 
 // machineCode is a program as machine code.
 type machineCode struct {
+	// For the fast path: own is the state of one run, whose user holds busy.
+	busy  uint32
+	leave bool // the code may leave to Go: callees will want to see the frame
+	entry uintptr
+	own   *thread
+
 	*linked
 	code   *amd64.Code
 	id     uint32
 	off    int // in the arena
 	base   uintptr
-	entry  uintptr
-	idle   atomic.Pointer[thread] // one run's state, ready for use
+	idle   atomic.Pointer[thread] // another run's state, ready for use
+	chunk  atomic.Int64           // how many runs of a batch take a fraction of batchTime
 	closed atomic.Bool
 	// tailCallee is the callee that is bpf_tail_call, out of range without.
 	tailCallee int32
@@ -76,7 +82,16 @@ func (x *machineCode) compile() error {
 		}
 	}
 	for i := range x.maps {
-		if m := &x.maps[i]; m.Inline && m.Handle != 0 && m.Value != 0 && m.Entries <= 1<<31-1 && m.Stride <= 1<<31-1 {
+		m := &x.maps[i]
+		if h := m.Hash; h != nil && m.Handle != 0 && amd64.CanWalk(h.KeySize) {
+			if t.Hashes == nil {
+				t.Hashes = map[uint64]amd64.Hash{}
+			}
+			t.Hashes[uint64(m.Handle)] = amd64.Hash{
+				Buckets: uint64(h.Buckets), Seed: h.Seed, Mul: h.Mul, Mask: h.Mask, KeySize: h.KeySize, Value: h.Value, LRU: h.LRU,
+			}
+		}
+		if m.Inline && m.Handle != 0 && m.Value != 0 && m.Entries <= 1<<31-1 && m.Stride <= 1<<31-1 {
 			if t.Inline == nil {
 				t.Inline = map[uint64]amd64.Array{}
 			}
@@ -99,7 +114,11 @@ func (x *machineCode) compile() error {
 	}
 	x.code, x.off, x.base = code, off, a.addr(off)
 	x.entry = x.base + uintptr(code.Funcs[0])
-	return nil
+	x.leave = code.Leaves
+	if x.own, err = newThread(x); err != nil {
+		a.release(off, len(code.Bytes))
+	}
+	return err
 }
 
 func (x *machineCode) Checked() *verifier.Checked { return x.checked }
@@ -113,6 +132,9 @@ func (x *machineCode) Close() error {
 	}
 	if t := x.idle.Swap(nil); t != nil {
 		t.retire()
+	}
+	if atomic.CompareAndSwapUint32(&x.busy, 0, 1) { // and stays so
+		x.own.retire()
 	}
 	programs.remove(x.id)
 	machine.arena.release(x.off, len(x.code.Bytes))

@@ -70,6 +70,12 @@ var stubState = amd64.State{
 //go:noescape
 func enter(m *runState, pc uintptr)
 
+// enterOnce is enter for the fast path: R1 is ctx, R0 comes back at once, and
+// unless the program left (code is not 0) *busy is set to 0.
+//
+//go:noescape
+func enterOnce(m *runState, pc, ctx uintptr, busy *uint32) (r0, code uint64)
+
 // onFault is the handler of SIGSEGV and SIGBUS, called by the kernel alone.
 func onFault()
 func onBus()

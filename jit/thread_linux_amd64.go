@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -70,49 +71,71 @@ func (x *machineCode) get() (*thread, error) {
 
 func (x *machineCode) put(t *thread) {
 	t.User = nil
+	if t == x.own {
+		atomic.StoreUint32(&x.busy, 0)
+		return
+	}
 	if !x.idle.CompareAndSwap(nil, t) {
 		t.retire()
 	}
 }
 
+// Run takes the program's own run state if it is free, at the price of one
+// atomic operation, and else another.
 func (x *machineCode) Run(ctx uintptr, user any) (uint64, error) {
+	if raceDetector || !atomic.CompareAndSwapUint32(&x.busy, 0, 1) {
+		return x.runOther(ctx, user)
+	}
+	t := x.own
+	if x.leave {
+		t.Ctx, t.User = ctx, user
+	}
+	r0, code := enterOnce(t.m, x.entry, ctx, &x.busy)
+	if code == 0 {
+		return r0, nil
+	}
+	return x.slow(t)
+}
+
+// runOther is Run for all but one of several runs at once.
+func (x *machineCode) runOther(ctx uintptr, user any) (uint64, error) {
 	t, err := x.get()
 	if err != nil {
 		return 0, err
 	}
-	m := t.m
-	m.args[0] = uint64(ctx)
-	t.Ctx, t.User, t.first = ctx, user, 0
-	enter(m, x.entry)
-	if m.code != 0 {
-		return x.slow(t)
-	}
-	r := m.ret
-	x.put(t)
-	return r, nil
+	t.m.args[0] = uint64(ctx)
+	t.Ctx, t.User = ctx, user
+	enter(t.m, x.entry)
+	return x.slow(t)
 }
 
 // slow finishes a run that left to Go.
 func (x *machineCode) slow(t *thread) (uint64, error) {
 	done := false
 	defer func() {
-		if !done { // a callee panicked: the state is of no use any more
-			t.reset()
-			t.retire()
+		if !done { // a callee panicked
+			x.clean(t)
+			x.put(t)
 		}
 	}()
 	err := t.serve()
 	err = t.unwound(err)
 	done = true
 	r := t.m.ret
-	t.tailCalls, t.throw, t.failed, t.tail, t.loadFailed = 0, false, nil, nil, false
-	t.Code = x
-	t.reset()
+	x.clean(t)
 	x.put(t)
 	if err != nil {
 		return 0, err
 	}
 	return r, nil
+}
+
+// clean makes a state as good as new.
+func (x *machineCode) clean(t *thread) {
+	t.tailCalls, t.throw, t.failed, t.tail, t.loadFailed = 0, false, nil, nil, false
+	t.first, t.batchIn, t.batchOut = 0, nil, nil
+	t.Code = x
+	t.reset()
 }
 
 // unwound makes what an exception callback answers, or else the cookie, the
@@ -142,7 +165,7 @@ func (x *machineCode) RunFunc(fn uint64, args [5]uint64, user any) (uint64, erro
 		return 0, err
 	}
 	copy(t.m.args[:], args[:])
-	t.Ctx, t.User, t.first = uintptr(args[0]), user, 0
+	t.Ctx, t.User = uintptr(args[0]), user
 	enter(t.m, x.base+uintptr(x.code.Funcs[f]))
 	return x.slow(t)
 }
@@ -323,31 +346,50 @@ func (x *machineCode) RunBatch(ctxs []uintptr, results []uint64, user any) error
 	t.batchIn, t.batchOut = ctxs, results
 	defer func() { t.batchIn, t.batchOut = nil, nil }()
 	t.User = user
-	for done, size := 0, 16; done < len(ctxs); {
+	size := max(16, int(x.chunk.Load()))
+	if len(ctxs) <= size/4 { // known to be short: not worth a look at the clock
+		err := x.runAll(t, len(ctxs))
+		x.put(t)
+		return err
+	}
+	for done := 0; done < len(ctxs); {
 		n := min(size, len(ctxs)-done)
 		start := time.Now()
-		ran, err := x.chunk(t, done, n)
+		ran, err := x.runChunk(t, done, n)
 		if err != nil {
-			t.reset()
 			x.put(t)
 			return err
 		}
 		done += ran
-		if d := time.Since(start); d < batchTime/4 && size < 1<<20 {
+		if d := time.Since(start); n == size && d < batchTime/4 && size < 1<<20 {
 			size *= 4
-		} else if d > batchTime && size > 1 {
+			x.chunk.Store(int64(size))
+		} else if d > batchTime && size > 16 {
 			size /= 2
+			x.chunk.Store(int64(size))
 		}
 	}
 	x.put(t)
 	return nil
 }
 
-// chunk runs n contexts from the first-th on. It returns how many it ran: fewer
+// runAll runs n contexts, however often one of them throws.
+func (x *machineCode) runAll(t *thread, n int) error {
+	for done := 0; done < n; {
+		ran, err := x.runChunk(t, done, n-done)
+		if err != nil {
+			return err
+		}
+		done += ran
+	}
+	return nil
+}
+
+// runChunk runs n contexts from the first-th on. It returns how many it ran: fewer
 // when one of them threw.
 //
 //go:noinline
-func (x *machineCode) chunk(t *thread, first, n int) (int, error) {
+func (x *machineCode) runChunk(t *thread, first, n int) (int, error) {
 	m := t.m
 	m.args[0] = uint64(uintptr(unsafe.Pointer(&t.batchIn[first])))
 	m.args[1] = uint64(uintptr(unsafe.Pointer(&t.batchOut[first])))
@@ -357,19 +399,15 @@ func (x *machineCode) chunk(t *thread, first, n int) (int, error) {
 	if m.code == 0 {
 		return n, nil
 	}
-	ok := false
-	defer func() {
-		if !ok {
-			t.reset()
-		}
+	defer func() { // also when a callee panics
+		in, out := t.batchIn, t.batchOut
+		x.clean(t)
+		t.batchIn, t.batchOut = in, out
 	}()
 	err := t.serve()
 	threw := errors.Is(err, ErrThrow)
 	at := int(m.batch)
 	err = t.unwound(err)
-	ok = true
-	t.tailCalls, t.throw, t.failed, t.tail, t.loadFailed = 0, false, nil, nil, false
-	t.Code = x
 	switch {
 	case err != nil:
 		return 0, err
@@ -377,6 +415,5 @@ func (x *machineCode) chunk(t *thread, first, n int) (int, error) {
 		t.batchOut[first+at] = m.ret
 		n = at + 1
 	}
-	t.reset()
 	return n, nil
 }

@@ -3,8 +3,6 @@
 package amd64
 
 import (
-	"math/bits"
-
 	"github.com/modbpf/modbpf/bpf"
 	"github.com/modbpf/modbpf/jit/prog"
 )
@@ -16,10 +14,7 @@ func (c *compiler) special(i int, n *prog.Insn) {
 		c.jumps = append(c.jumps, jump{int32(c.pos()), n.Target, jumpCall})
 		c.bytes(0xe8, 0, 0, 0, 0)
 	case prog.Call:
-		if n.Callee == c.t.Lookup && n.Callee >= 0 && c.inlineLookup() {
-			return
-		}
-		c.exit(n.Callee)
+		c.lookup(i, n, false)
 	case prog.CallX:
 		c.mov(true, tmp3, c.src(n.Dst()))
 		c.exit(CalleeX)
@@ -71,41 +66,11 @@ func (c *compiler) special(i int, n *prog.Insn) {
 // exit leaves to Go with a callee's number. The program goes on after it with
 // the result in rax.
 func (c *compiler) exit(callee int32) {
+	c.leaves = true
 	c.movImm(rax, uint64(c.t.Program<<CalleeBits|uint32(callee)))
 	c.bytes(0x4c, 0x8d, 0x15) // lea r10, [rip+5]: after the jump
 	c.imm32(5)
 	c.bytes(0xe9)
 	c.fixups = append(c.fixups, Fixup{int32(c.pos()), StubExit})
 	c.imm32(0)
-}
-
-// inlineLookup compiles a look-up in an array whose handle is known to be in R1:
-// the element's address by arithmetic, 0 when the index is too large.
-func (c *compiler) inlineLookup() bool {
-	a, ok := c.t.Inline[c.handle[1]]
-	if !ok || c.handle[1] == 0 {
-		return false
-	}
-	c.rm(0x8b, false, rax, at(rsi, 0))
-	c.arithImm(grpCMP, false, rax, int32(a.Entries))
-	none := c.jccShort(ccAE)
-	switch {
-	case a.Stride&(a.Stride-1) == 0:
-		if k := bits.TrailingZeros32(a.Stride); k > 0 {
-			c.shiftImm(extSHL, true, rax, byte(k))
-		}
-	default:
-		c.imulImm(true, rax, rax, int32(a.Stride))
-	}
-	if a.Base <= 0x7fff_ffff {
-		c.arithImm(grpADD, true, rax, int32(a.Base))
-	} else {
-		c.movImm(tmp, a.Base)
-		c.arith(grpADD, true, rax, tmp)
-	}
-	done := c.jmpShort()
-	c.here(none)
-	c.zero(rax)
-	c.here(done)
-	return true
 }

@@ -28,6 +28,8 @@ type Target struct {
 	// Inline says how to compile a map look-up without a call; the key is the
 	// handle loaded into R1. nil when nothing is inlined.
 	Inline map[uint64]Array
+	// Hashes does the same for hash tables.
+	Hashes map[uint64]Hash
 	// Lookup is the number of the callee that looks up map elements, -1 if the
 	// program has none.
 	Lookup int32
@@ -39,6 +41,16 @@ type Array struct {
 	Stride  uint32
 	Entries uint32
 }
+
+// Hash is a hash table as machine code needs it; see jit.HashInfo.
+type Hash struct {
+	Buckets, Seed, Mul   uint64
+	Mask, KeySize, Value uint32
+	LRU                  bool
+}
+
+// CanWalk reports whether a table with keys of so many bytes can be walked.
+func CanWalk(keySize uint32) bool { return keySize > 0 && keySize%4 == 0 && keySize <= 40 }
 
 // Exit codes: what a program leaves to Go for. The upper bits hold the
 // program's number, the lower CalleeBits the callee.
@@ -77,6 +89,7 @@ type Code struct {
 	Batch  int32   // offset of the batch loop
 	Fixups []Fixup
 	Faults []Fault // ascending
+	Leaves bool    // it may leave to Go
 }
 
 // Passes, in order. Each is a function in a file of its own; the compiler does
@@ -88,6 +101,7 @@ type Code struct {
 //	assign    regs.go    registers and frame layout of each function
 //	selection select.go  machine instructions, jumps long
 //	layout    layout.go  jumps short where they reach, addresses final
+//	batch     select.go  the loop that runs the program for many contexts
 var passes = [...]struct {
 	name string
 	run  func(*compiler)
@@ -98,6 +112,7 @@ var passes = [...]struct {
 	{"assign", (*compiler).assign},
 	{"selection", (*compiler).selection},
 	{"layout", (*compiler).layout},
+	{"batch", (*compiler).batchLoop},
 }
 
 // Compile makes machine code of a program.

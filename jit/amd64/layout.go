@@ -65,8 +65,6 @@ func (c *compiler) layout() {
 	for f := range c.fixups {
 		c.fixups[f].Off = adjust(c.fixups[f].Off)
 	}
-	k = 0
-	c.batch = adjust(c.batch)
 
 	for k := range js {
 		j := &js[k]

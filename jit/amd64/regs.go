@@ -80,6 +80,9 @@ type compiler struct {
 	effects   []effect
 	live      []regSet // after each slot
 	marks     []mark
+	prev      []int32 // version of the destination before each slot
+	srcVer    []int32 // version of the source register each slot reads
+	prevUse   []int32 // last read of that version before the slot
 	frames    []frame
 	fr        *frame
 
@@ -89,6 +92,7 @@ type compiler struct {
 	fixups []Fixup
 	faults []Fault
 	batch  int32
+	leaves bool      // the code may leave to Go
 	saves  []int32   // by layout: bytes saved before each jump
 	handle [6]uint64 // in selection: map handle known to be in R1..R5 of the block
 }
@@ -98,6 +102,7 @@ var compilers = sync.Pool{New: func() any { return new(compiler) }}
 func (c *compiler) reset(p *prog.Program, t *Target) {
 	c.p, c.t, c.err = p, t, nil
 	c.b = c.b[:0]
+	c.leaves = false
 	c.jumps, c.fixups, c.faults = c.jumps[:0], c.fixups[:0], c.faults[:0]
 }
 
@@ -108,6 +113,7 @@ func (c *compiler) code() *Code {
 		Slots:  append([]int32(nil), c.slots...),
 		Funcs:  append([]int32(nil), c.funcs...),
 		Batch:  c.batch,
+		Leaves: c.leaves,
 		Fixups: append([]Fixup(nil), c.fixups...),
 		Faults: append([]Fault(nil), c.faults...),
 	}

@@ -29,7 +29,6 @@ func (c *compiler) selection() {
 		c.trap()
 	}
 	c.slots[len(c.p.Insns)] = int32(c.pos())
-	c.batchLoop()
 }
 
 // trap is what runs if control reaches a place it cannot: a fault that is
@@ -61,15 +60,19 @@ func (c *compiler) leave() {
 }
 
 // batchLoop runs the program for each of a row of contexts: rdi the contexts,
-// rsi where results go, rdx their number.
+// rsi where results go, rdx their number. It is added last, on a boundary of
+// its own: for small programs its speed is theirs.
 func (c *compiler) batchLoop() {
+	for len(c.b)%64 != 0 {
+		c.bytes(0xcc)
+	}
 	c.batch = int32(c.pos())
 	c.mov(true, rbx, rdi)
 	c.mov(true, r13, rsi)
 	c.mov(true, r14, rdx)
 	c.zero(r15)
 	loop := c.pos()
-	if c.p.Funcs[0].Calls || len(c.p.Funcs) > 1 {
+	if c.leaves {
 		c.mov(true, tmp, rsp)
 		c.arithImm(grpAND, true, tmp, -c.t.StackAlign)
 		c.rm(0x89, true, r15, at(tmp, c.t.OffBatch))
@@ -77,12 +80,10 @@ func (c *compiler) batchLoop() {
 	c.rm(0x8b, true, rdi, mem{rbx, r15, 3, 0})
 	c.bytes(0xe8)
 	c.imm32(c.funcs[0] - int32(c.pos()) - 4)
-	c.jumps = append(c.jumps, jump{at: int32(c.pos()) - 5, target: 0, kind: jumpCall})
 	c.rm(0x89, true, rax, mem{r13, r15, 3, 0})
 	c.ext(0xff, true, 0, r15)
 	c.arith(grpCMP, true, r15, r14)
-	back := loop - c.pos() - 2
-	c.bytes(0x70|ccB, byte(back))
+	c.bytes(0x70|ccB, byte(loop-c.pos()-2))
 	c.ret()
 }
 
@@ -113,7 +114,18 @@ func (c *compiler) fail(slot int, format string, a ...any) {
 }
 
 func (c *compiler) insn(i int, n *prog.Insn) {
+	if d := c.effects[i].defs; d&argRegs != 0 {
+		for r := uint8(1); r <= 5; r++ {
+			if d&bit(r) != 0 {
+				c.handle[r] = c.handle[r] & keepHandle(n)
+			}
+		}
+	}
 	if m := &c.marks[i]; m.kind != markNone {
+		if m.kind == markLookup {
+			c.lookup(i, n, true)
+			return
+		}
 		c.marked(i, m)
 		return
 	}
@@ -132,13 +144,6 @@ func (c *compiler) insn(i int, n *prog.Insn) {
 		clear(c.handle[:])
 		return
 	}
-	if d := c.effects[i].defs; d&argRegs != 0 {
-		for r := uint8(1); r <= 5; r++ {
-			if d&bit(r) != 0 {
-				c.handle[r] = 0
-			}
-		}
-	}
 	switch n.Class() {
 	case bpf.ClassALU64:
 		c.alu(i, n, true)
@@ -149,6 +154,14 @@ func (c *compiler) insn(i int, n *prog.Insn) {
 	default:
 		c.access(i, n)
 	}
+}
+
+// keepHandle is all ones for a call, which reads what it is about to clobber.
+func keepHandle(n *prog.Insn) uint64 {
+	if n.Kind == prog.Call {
+		return 1<<64 - 1
+	}
+	return 0
 }
 
 // constant loads an immediate; flags are dead between instructions.
