@@ -538,6 +538,9 @@ func (e *env) checkPseudoBTFID(insn int, dst *Reg) *Diagnostic {
 	if t.Kind != btf.KindVar && t.Kind != btf.KindFunc {
 		return e.errAt(insn, CodeKsym, "pseudo btf_id %d in ldimm64 isn't KIND_VAR or KIND_FUNC", id)
 	}
+	if t.Kind == btf.KindVar && e.k.Config("CONFIG_KALLSYMS_ALL") != "y" {
+		return e.errAt(insn, CodeKsym, "ldimm64 failed to find the address for kernel symbol '%s'.", s.Name(id))
+	}
 	if t.Kind == btf.KindFunc {
 		dst.markPtr(ptrToMem | memRdonly)
 		return nil
@@ -593,7 +596,8 @@ func (e *env) checkHelperBTFArg(regno int, want string, arg kfuncs.Arg) *Diagnos
 	if arg.Flags&kfuncs.ArgObjRelease != 0 && r.RefObj == 0 {
 		return e.errf(CodeRefArg, "R%d must be referenced when passed to release function", regno)
 	}
-	strict := arg.Flags&kfuncs.ArgObjRelease != 0
+	// bpf_sk_release takes sockets of every kind by their common first member.
+	strict := arg.Flags&kfuncs.ArgObjRelease != 0 && e.k.HelperName(e.insns[e.insn].Imm) != "sk_release"
 	if !structMatches(e.btfOf(r), r.BTFID, r.constOff(), e.k.BTF(), id, strict, !r.Type.isAllocBTF()) {
 		return e.errf(CodeBTFArgType, "R%d is of type %s but %s is expected", regno, e.pointeeName(r), want)
 	}

@@ -64,6 +64,7 @@ const (
 	CodeCast
 	CodeTrap
 	CodePacketWrite
+	CodeKfuncDevice
 )
 
 // References.
@@ -156,10 +157,10 @@ var _ = register([]CodeInfo{
 	{CodeBTFOffset, "btf-offset", "A kernel pointer is followed at a constant offset that is not negative.", "task[i].pid", []string{"invalid variable offset", "invalid negative access"}, "use a helper or kfunc to reach array elements"},
 	{CodeBTFUser, "btf-user", "User memory is read by helpers.", "*ptr with __user", []string{"access user memory"}, "use bpf_probe_read_user or bpf_copy_from_user"},
 	{CodeBTFPercpu, "btf-percpu", "Per-CPU memory is reached through bpf_per_cpu_ptr or bpf_this_cpu_ptr.", "*percpu_ptr", []string{"access percpu memory"}, "use bpf_this_cpu_ptr"},
-	{CodeBTFWrite, "btf-write", "Kernel structures may be written only where the table says so.", "task->pid = 1;", []string{"only read is supported", "cannot write into"}, "use a kfunc that changes the field"},
+	{CodeBTFWrite, "btf-write", "Kernel structures may be written only where the table says so.", "task->pid = 1;", []string{"only read is supported", "cannot write into", "no write support to", "write access at off"}, "use a kfunc that changes the field"},
 	{CodeBTFArgType, "btf-arg-type", "A helper takes a pointer of the type its prototype says.", "bpf_get_task_stack(file, ...)", []string{"but struct", "is expected", "is of type"}, ""},
-	{CodeMapPtr, "map-ptr", "Through a map pointer, fields of the kernel's struct may be read.", "map->max_entries = 1", []string{"map_ptr access not supported", "only read from"}, ""},
-	{CodeKsym, "ksym", "A kernel symbol is a typed variable or a function.", "extern of a type that has no size", []string{"in ldimm64 isn't KIND_VAR", "unable to resolve the size of type", "invalid module BTF object FD", "failed to resolve"}, ""},
+	{CodeMapPtr, "map-ptr", "Through a map pointer, fields of the kernel's struct may be read.", "map->max_entries = 1", []string{"map_ptr access not supported", "only read from", "invalid negative access"}, ""},
+	{CodeKsym, "ksym", "A kernel symbol is a typed variable or a function.", "extern of a type that has no size", []string{"in ldimm64 isn't KIND_VAR", "failed to find the address for kernel symbol", "unable to resolve the size of type", "invalid module BTF object FD", "failed to resolve"}, ""},
 	{CodeAttach, "attach", "What a program attaches to must exist, be allowed, and be of the program's kind.", "SEC(\"fentry/nosuch\")", []string{"Tracing programs must provide btf_id", "btf_id", "attach", "Attach", "is not modifiable", "Cannot", "not supported", "not allowed"}, ""},
 	{CodeStructOpsSlot, "struct-ops-slot", "A struct_ops program fills a slot the kernel lets programs fill.", "get_info of tcp_congestion_ops", []string{"attach to unsupported member", "attach to invalid member", "Need a BTF ID of struct_ops", "is not supported", "not a supported struct_ops structure", "Module"}, "leave the slot out"},
 	{CodeSleepable, "sleepable", "Only some programs may sleep, and only where the kernel can.", "SEC(\"xdp\") with BPF_F_SLEEPABLE", []string{"is not sleepable", "Only fentry/fexit/fmod_ret", "programs can be sleepable"}, ""},
@@ -188,6 +189,7 @@ var _ = register([]CodeInfo{
 	{CodeCast, "cast", "bpf_rdonly_cast takes the id of a kernel struct.", "", []string{"bpf_rdonly_cast"}, ""},
 	{CodeTrap, "trap", "The compiler found undefined behaviour and left a trap that is reached.", "use of an uninitialised variable", []string{"unexpected __bpf_trap"}, "look for uninitialised variables"},
 	{CodePacketWrite, "packet-write", "Only some programs may write packet data.", "", []string{"does not allow writes to packet data"}, ""},
+	{CodeKfuncDevice, "kfunc-device", "Metadata of received packets is for programs bound to a device.", "", []string{"metadata kfuncs require device-bound program"}, "load the program for a device (BPF_F_XDP_DEV_BOUND_ONLY)"},
 	{CodeRefUnknown, "ref-unknown", "Only a reference that is held can be released.", "", []string{"reference has not been acquired before"}, ""},
 	{CodeRefLeak, "ref-leak", "Every reference is released, stored or handed over on every path.", "p = bpf_task_acquire(t); return 0;", []string{"Unreleased reference", "would lead to reference leak", "Leaking reference"}, "release the object on every path"},
 	{CodeRefArg, "ref-arg", "A releasing helper takes a reference.", "bpf_sk_release(ctx->sk)", []string{"must be referenced when passed to release function"}, ""},
@@ -238,5 +240,5 @@ var _ = register([]CodeInfo{
 	{CodeExceptionCB, "exception-cb", "The exception callback is one global function of the program.", "", []string{"exception callback", "exception cb"}, ""},
 	{CodeArenaNone, "arena-none", "The program has an arena.", "", []string{"associated arena", "can only be used in a program"}, "define a map of type BPF_MAP_TYPE_ARENA and use it"},
 	{CodeArenaArg, "arena-arg", "An arena pointer is passed.", "", []string{"is not a pointer to arena"}, ""},
-	{CodeGlobalArg, "global-arg", "The arguments of a global function can be described by their types and tags.", "int f(struct sk_buff *skb) with a private type", []string{"arg#", "Arg#", "Invalid tag", "tag"}, "make it static, or use the tags of bpf_helpers.h"},
+	{CodeGlobalArg, "global-arg", "The arguments of a global function can be described by their types and tags.", "int f(struct sk_buff *skb) with a private type", []string{"arg#", "Arg#", "Invalid tag", "tag", "Global function", "Caller passes invalid args"}, "make it static, or use the tags of bpf_helpers.h"},
 })

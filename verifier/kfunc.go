@@ -86,7 +86,8 @@ type kfuncCall struct {
 	known   *kfuncs.Kfunc // nil: no program may call it
 	special specialKfunc
 	args    []kfArg
-	err     *Diagnostic // the prototype itself is refused
+	allowed bool
+	why     string // why it is not allowed
 
 	rcuProtected             bool
 	isIterNew, isIterDestroy bool
@@ -181,17 +182,6 @@ func (k specialKfunc) isAdd() bool     { return k == skListPush || k == skListAd
 // isIrqLock reports the res_spin_lock family.
 func (k specialKfunc) isResLock() bool { return k >= skResLock && k <= skResUnlockIrq }
 
-// kfuncHooks groups program types as the kernel registers kfuncs for them.
-var kfuncHooks = map[bpf.ProgType]uint8{
-	bpf.ProgXDP: 1, bpf.ProgSchedCls: 2, bpf.ProgStructOps: 3,
-	bpf.ProgTracing: 4, bpf.ProgTracepoint: 4, bpf.ProgPerfEvent: 4, bpf.ProgLSM: 4, bpf.ProgRawTracepoint: 4,
-	bpf.ProgSyscall:   5,
-	bpf.ProgCgroupSkb: 6, bpf.ProgCgroupSock: 6, bpf.ProgCgroupDevice: 6, bpf.ProgCgroupSockAddr: 6, bpf.ProgCgroupSockopt: 6, bpf.ProgCgroupSysctl: 6, bpf.ProgSockOps: 6,
-	bpf.ProgSchedAct: 7, bpf.ProgSKSkb: 8, bpf.ProgSocketFilter: 9,
-	bpf.ProgLWTOut: 10, bpf.ProgLWTIn: 10, bpf.ProgLWTXmit: 10, bpf.ProgLWTSeg6local: 10,
-	bpf.ProgNetfilter: 11, bpf.ProgKprobe: 12,
-}
-
 // progType is the type whose rules hold: an extension's are its target's.
 func (e *env) progType() bpf.ProgType {
 	if e.prog.Type == bpf.ProgExt && e.prog.AttachProg != nil {
@@ -200,58 +190,13 @@ func (e *env) progType() bpf.ProgType {
 	return e.prog.Type
 }
 
-// kfuncHook is the group of a program type on this kernel, 0 if it may call none.
-func (e *env) kfuncHook(t bpf.ProgType) uint8 {
-	if (t == bpf.ProgRawTracepoint || t == bpf.ProgSockOps) && !e.has(FeatRawTPKfuncs) {
-		return 0
+// use describes the program to the tables of kfuncs.
+func (e *env) use() kfuncs.Use {
+	p := e.prog
+	return kfuncs.Use{
+		Type: e.progType(), Attach: p.AttachType, Sleepable: p.Flags&bpf.ProgSleepable != 0,
+		StructOps: p.StructOps, Slot: p.Slot, AttachName: p.AttachName, Config: e.k.Config,
 	}
-	return kfuncHooks[t]
-}
-
-// registrations finds the flags that hold for this program: a common
-// registration's first, else those of the program type's group.
-func (e *env) registration(k *kfuncs.Kfunc) *kfuncs.Registration {
-	hook := e.kfuncHook(e.progType())
-	var found *kfuncs.Registration
-	for i := range k.Registrations {
-		r := &k.Registrations[i]
-		for _, h := range r.Hooks {
-			if h == bpf.ProgUnspec {
-				return r
-			}
-			if hook != 0 && kfuncHooks[h] == hook && found == nil {
-				found = r
-			}
-		}
-	}
-	return found
-}
-
-// kfuncAllowed judges the filters: some registration for the program type must
-// not exclude the slot the program fills.
-func (e *env) kfuncAllowed(k *kfuncs.Kfunc) bool {
-	hook := e.kfuncHook(e.progType())
-	slot := e.prog.StructOps + "." + e.prog.Slot
-	for i := range k.Registrations {
-		r := &k.Registrations[i]
-		ours := false
-		for _, h := range r.Hooks {
-			ours = ours || h == bpf.ProgUnspec || hook != 0 && kfuncHooks[h] == hook
-		}
-		if !ours {
-			continue
-		}
-		if e.progType() != bpf.ProgStructOps {
-			// Tables and slots narrow struct_ops programs only; a set that
-			// names them admits other types by its hooks.
-			return true
-		}
-		if r.Tables != nil && !holds(r.Tables, e.prog.StructOps) || r.Slots != nil && !holds(r.Slots, slot) || holds(r.Deny, slot) {
-			continue
-		}
-		return true
-	}
-	return false
 }
 
 // resolveKfuncs fills aux[i].kfunc for every kfunc call of the program.
@@ -333,10 +278,10 @@ func (e *env) resolveKfunc(in bpf.Insn) (*kfuncCall, *Diagnostic) {
 	}
 	c.known = e.k.Kfunc(c.Name)
 	if c.known != nil {
-		if r := e.registration(c.known); r != nil {
-			c.flags = r.Flags
+		if r, why := c.known.For(e.k.Release(), e.use()); r != nil {
+			c.flags, c.allowed = r.Flags, true
 		} else {
-			c.known = nil
+			c.why = why
 		}
 	}
 	visible := s.Type(c.proto).Vlen
@@ -364,6 +309,9 @@ func (e *env) resolveKfunc(in bpf.Insn) (*kfuncCall, *Diagnostic) {
 	n := s.Type(c.proto).Vlen
 	c.NumParams = n
 	c.IsVoid = s.Kind(s.SkipMods(s.Type(c.proto).Ref)) == btf.KindVoid
+	if strings.HasPrefix(c.Name, "bpf_xdp_metadata_") && e.prog.Flags&bpf.ProgXDPDevBoundOnly == 0 {
+		return nil, e.errf(CodeKfuncDevice, "metadata kfuncs require device-bound program")
+	}
 	if n > 5 {
 		return nil, e.errf(CodeKfuncProto, "Function %s has %d > 5 args", c.Name, n)
 	}

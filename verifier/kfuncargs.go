@@ -51,7 +51,7 @@ func regBTFName(t RegType) string {
 
 // checkKfuncArgs judges all arguments, in order.
 func (e *env) checkKfuncArgs(c *kfuncCall, m *kfuncMeta) *Diagnostic {
-	trusted := e.has(FeatTrustedArgs) || c.flags&kfuncs.TrustedArgs != 0
+	trusted := e.has(FeatTrustedArgs) || c.flags&(kfuncs.TrustedArgs|kfuncs.Release) != 0
 	rcu := c.flags&kfuncs.RCU != 0
 	releases := c.flags&kfuncs.Release != 0
 	for i := 0; i < len(c.args); i++ {
@@ -68,9 +68,7 @@ func (e *env) checkKfuncArgs(c *kfuncCall, m *kfuncMeta) *Diagnostic {
 			continue
 		}
 		if (trusted || rcu) && (r.isNull() || r.Type.maybeNull()) && !a.nullable {
-			if !(a.optional && r.isNull()) || e.has(FeatTrustedArgs) && !a.optional {
-				return e.errf(CodeKfuncNull, "Possibly NULL pointer passed to trusted arg%d", i)
-			}
+			return e.errf(CodeKfuncNull, "Possibly NULL pointer passed to trusted arg%d", i)
 		}
 		if e.has(FeatParentRefs) && releases && regno == 1 && a.kind != kfDynptr && r.RefObj == 0 && !r.isNull() {
 			return e.errf(CodeKfuncRelease, "release kfunc %s expects referenced PTR_TO_BTF_ID passed to R%d", c.Name, regno)
@@ -168,13 +166,16 @@ func (e *env) kfuncPtr(c *kfuncCall, a *kfArg, i int, m *kfuncMeta, trusted, rcu
 			}
 		}
 	case kfMap:
-		if r.Type.base() != constPtrToMap && r.Map == 0 {
+		// A kernel pointer to struct bpf_map, as iterators get it, is a map too.
+		if r.Type.base() != constPtrToMap && r.Map == 0 && r.Type.base() != ptrToBTFID {
 			return 0, e.errf(CodeKfuncMap, "pointer in R%d isn't map pointer", regno)
 		}
 		if d := e.sameMap(r, m); d != nil {
 			return 0, d
 		}
-		m.m, m.uid = r.Map, r.MapUID
+		if r.Map != 0 {
+			m.m, m.uid = r.Map, r.MapUID
+		}
 	}
 	if kind == kfMap || kind == kfStruct || kind == kfAllocObj {
 		if (trusted || rcu) && !(kind == kfAllocObj && e.has(FeatTrustedArgs)) {

@@ -5,7 +5,6 @@ package verifier
 import (
 	"math"
 
-	"github.com/modbpf/modbpf/bpf"
 	"github.com/modbpf/modbpf/btf"
 	"github.com/modbpf/modbpf/kfuncs"
 	"github.com/modbpf/modbpf/locks"
@@ -24,9 +23,12 @@ func (e *env) checkKfuncCall() *Diagnostic {
 	if c == nil {
 		return e.errf(CodeKfuncGone, "invalid kernel function call not eliminated in verifier pass")
 	}
-	if c.known == nil || !e.kfuncAllowed(c.known) {
+	if !c.allowed {
 		d := e.errf(CodeKfuncDenied, "calling kernel function %s is not allowed", c.Name)
-		d.Contract = e.kfuncWhere(c)
+		d.Contract = c.why
+		if c.known == nil {
+			d.Contract = "no set registers " + c.Name + " for any program"
+		}
 		return d
 	}
 	if c.special == skResLock || c.special == skResLockIrq {
@@ -72,29 +74,6 @@ func (e *env) checkKfuncCall() *Diagnostic {
 		return e.iterNext(m)
 	}
 	return nil
-}
-
-// kfuncWhere says, for people, who may call a kfunc.
-func (e *env) kfuncWhere(c *kfuncCall) string {
-	k := e.k.Kfunc(c.Name)
-	if k == nil {
-		return "no set registers " + c.Name + " for any program"
-	}
-	s := c.Name + " is registered for"
-	for _, r := range k.Registrations {
-		for _, h := range r.Hooks {
-			if h == bpf.ProgUnspec {
-				s += " all that may call kfuncs"
-			} else {
-				s += " " + h.String()
-			}
-		}
-		for _, t := range r.Slots {
-			s += " " + t
-		}
-		s += " (" + r.File + ")"
-	}
-	return s
 }
 
 // kfuncInLock reports whether a kfunc may be called while a lock is held.
