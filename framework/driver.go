@@ -66,7 +66,7 @@ func Load(path string) (*Driver, error) {
 	}
 	d.objectHash = hash(data)
 	if d.Object, err = object.OpenBytes(data, filepath.Base(d.ObjectPath)); err != nil {
-		return nil, exitcode.Object.Errorf("read object %s: %w", d.ObjectPath, err)
+		return nil, exitcode.Object.With(err)
 	}
 	if d.Manifest != nil {
 		if err := d.agree(); err != nil {

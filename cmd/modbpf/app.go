@@ -26,6 +26,25 @@ type app struct {
 	sysfs    string
 }
 
+// writer remembers that output was lost: a full disk is a failure even where
+// the work itself was done.
+type writer struct {
+	w   io.Writer
+	err error
+}
+
+func (w *writer) Write(b []byte) (int, error) {
+	if w.err != nil {
+		return len(b), nil // told once, at the end
+	}
+	n, err := w.w.Write(b)
+	if err != nil {
+		w.err = err
+		return len(b), nil
+	}
+	return n, nil
+}
+
 // api is the version of the JSON this program prints.
 const api = "modbpf/v1"
 
@@ -35,6 +54,9 @@ func (a *app) start() {
 }
 
 func isTerminal(w io.Writer) bool {
+	if o, ok := w.(*writer); ok {
+		w = o.w
+	}
 	f, ok := w.(*os.File)
 	if !ok {
 		return false

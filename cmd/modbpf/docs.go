@@ -35,8 +35,10 @@ func docsCommand(a *app) *cobra.Command {
 					}
 				}
 			case "markdown":
-				if err := os.WriteFile(filepath.Join(args[1], "reference-commands.md"), commandReference(root), 0o644); err != nil {
-					return exitcode.IO.With(err)
+				for name, text := range map[string][]byte{"reference-commands.md": commandReference(root), "reference-json.md": jsonReference()} {
+					if err := os.WriteFile(filepath.Join(args[1], name), text, 0o644); err != nil {
+						return exitcode.IO.With(err)
+					}
 				}
 			default:
 				return exitcode.Usage.Errorf("docs %s: want man or markdown", args[0])

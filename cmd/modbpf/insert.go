@@ -167,6 +167,9 @@ func outcomeJSON(o framework.Outcome, done string) instanceJSON {
 }
 
 func (a *app) printInsert(out *insertJSON, b *framework.Bound) error {
+	if out.Notes == nil {
+		out.Notes = []string{}
+	}
 	if a.json {
 		return a.object(out)
 	}

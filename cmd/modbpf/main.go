@@ -12,6 +12,7 @@ import (
 	"os"
 	"runtime/debug"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -26,7 +27,8 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 // run is the whole command with its exit code.
 func run(args []string, stdout, stderr io.Writer) (code int) {
-	a := &app{out: stdout, err: stderr}
+	out := &writer{w: stdout}
+	a := &app{out: out, err: stderr}
 	defer func() {
 		if r := recover(); r != nil {
 			code = int(exitcode.Internal)
@@ -39,11 +41,14 @@ func run(args []string, stdout, stderr io.Writer) (code int) {
 	framework.Version = version
 	root := a.root()
 	root.SetArgs(args)
-	root.SetOut(stdout)
+	root.SetOut(out)
 	root.SetErr(stderr)
 	cmd, err := root.ExecuteC()
 	if err == nil {
-		return int(exitcode.OK)
+		if out.err == nil || errors.Is(out.err, syscall.EPIPE) {
+			return int(exitcode.OK)
+		}
+		err = exitcode.IO.Errorf("print: %w", out.err)
 	}
 	var c exitcode.Code
 	if !errors.As(err, &c) {

@@ -118,7 +118,7 @@ func (a *app) rollback(arg string, show bool) error {
 	if err != nil {
 		return profileError(err)
 	}
-	out := insertJSON{API: api, Driver: ins[0].Driver, Target: "kernel", Instances: []instanceJSON{}}
+	out := insertJSON{API: api, Driver: ins[0].Driver, Target: "kernel", Notes: []string{}, Instances: []instanceJSON{}}
 	for _, in := range ins {
 		if show {
 			if in.Meta == nil || in.Previous == nil {
