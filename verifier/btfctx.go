@@ -130,6 +130,7 @@ func (e *env) checkBTFCtx(off, size int, acc access, dst *Reg) *Diagnostic {
 		}
 		return nil
 	}
+	id = e.argType(s, id, arg)
 	rt := ptrToBTFID | tags
 	if e.argsTrusted() {
 		rt |= ptrTrusted
@@ -154,6 +155,24 @@ func (e *env) checkBTFCtx(off, size int, acc access, dst *Reg) *Diagnostic {
 		dst.ID = e.newID()
 	}
 	return nil
+}
+
+// tableArgs are the types a table's access check gives arguments in place of
+// those in the prototype: every sock of a congestion control is a tcp_sock.
+var tableArgs = map[string]map[string]string{
+	"tcp_congestion_ops": {"sock": "tcp_sock"},
+}
+
+// argType is the type a struct argument has for programs of the table.
+func (e *env) argType(s *btf.Spec, id btf.ID, arg int) btf.ID {
+	want := tableArgs[e.prog.StructOps][s.Name(id)]
+	if want == "" {
+		return id
+	}
+	if t, ok := s.Find(want, btf.KindStruct); ok {
+		return t
+	}
+	return id
 }
 
 func (e *env) loadScalar(dst *Reg, size int) {

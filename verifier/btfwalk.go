@@ -414,7 +414,8 @@ func (e *env) checkKernelWrite(r *Reg, regno int, off, size int64) *Diagnostic {
 		if name != "nf_conn" && name != "nf_conn___init" {
 			return refuse("programs of this type may write to nf_conn only")
 		}
-		m, ok := s.FindMember(r.BTFID, "mark")
+		conn, _ := s.Find("nf_conn", btf.KindStruct)
+		m, ok := s.FindMember(conn, "mark")
 		if !ok || off < int64(m.BitOff/8) || off+size > int64(m.BitOff/8)+4 {
 			return refuse("of nf_conn only mark may be written")
 		}

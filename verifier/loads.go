@@ -45,7 +45,10 @@ func (e *env) resolveLoads() *Diagnostic {
 		switch in.Src() {
 		case 0, bpf.PseudoFunc:
 		case bpf.PseudoBTFID:
-			// Judged when it is walked: what it names is found then.
+			var r Reg
+			if d := e.checkPseudoBTFID(i, &r); d != nil {
+				return d
+			}
 		case bpf.PseudoMapFD, bpf.PseudoMapValue:
 			if in.Src() == bpf.PseudoMapFD && next.Imm != 0 {
 				return e.errAt(i, CodeLdImm64, "the map load at %d has an offset", i)
