@@ -18,7 +18,8 @@ func (e *env) setRules() {
 		f Feature
 		r scalar.Rules
 	}{
-		{FeatDivMod, scalar.DivMod | scalar.SwapBits | scalar.StepBits},
+		{FeatDivMod, scalar.DivMod | scalar.StepBits},
+		{FeatSwapBits, scalar.SwapBits},
 		{FeatProbe, scalar.Probe},
 		{FeatNegRange, scalar.NegRange | scalar.WrapAdd},
 		{FeatMulSigned, scalar.MulSigned},

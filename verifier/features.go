@@ -34,12 +34,13 @@ const (
 	FeatTrustedRet                          // kfuncs return trusted pointers
 	FeatPercpuKptrExact                     // per-CPU kptr fields take per-CPU objects only
 	FeatVoidGlobal                          // global functions may return nothing
-	FeatDivMod                              // division, remainder and byte swaps by constants keep what is known
+	FeatDivMod                              // division and remainder by constants keep ranges
 	FeatProbe                               // a branch whose outcome contradicts itself is dead
 	FeatNegRange                            // negation keeps ranges; sums that wrap on every value too
 	FeatMulSigned                           // multiplication tracks signed ranges
 	FeatSameReg                             // a register compared with itself decides the branch
 	FeatElideNull                           // array look-ups by a constant key in range are not null
+	FeatSwapBits                            // byte swaps keep known bits
 	FeatSleepableTail                       // sleepable programs may use program arrays
 	nFeatures
 )
@@ -60,6 +61,7 @@ var featureTable = [nFeatures]FeatureInfo{
 	FeatMulSigned:            {FeatMulSigned, "mul-signed", bpf.Release{Major: 6, Minor: 14}, bpf.Release{}, "bpf: Refactor scalar_min_max_mul"},
 	FeatSameReg:              {FeatSameReg, "same-register", bpf.Release{Major: 6, Minor: 19}, bpf.Release{}, "bpf: Improve is_branch_taken for the same register"},
 	FeatElideNull:            {FeatElideNull, "elide-null", bpf.Release{Major: 6, Minor: 14}, bpf.Release{}, "bpf: verifier: Support eliding map lookup nullness"},
+	FeatSwapBits:             {FeatSwapBits, "swap-bits", bpf.Release{Major: 6, Minor: 18}, bpf.Release{}, "bpf: Track byte swaps in tnums (seen in 6.18.44)"},
 	FeatSleepableTail:        {FeatSleepableTail, "sleepable-tail-call", bpf.Release{Major: 6, Minor: 16}, bpf.Release{}, "bpf: Allow some trace helpers for all prog types"},
 	FeatFrames16:             {FeatFrames16, "call-frames-16", bpf.Release{Major: 7, Minor: 2}, bpf.Release{}, "MAX_CALL_FRAMES 16 (read in 7.2; 8 in 6.12)"},
 	FeatLiveRegs:             {FeatLiveRegs, "live-registers", bpf.Release{Major: 6, Minor: 15}, bpf.Release{}, "bpf: use register liveness information for func_states_equal"},

@@ -326,7 +326,7 @@ func (e *env) checkHelperMem(regno, size int, acc access, zeroOK bool, call *hel
 		}
 		return e.checkBuf(r, regno, int(r.Off), what)
 	case ptrToStack:
-		return e.checkStackInit(r, regno, int(r.Off), size, zeroOK, true, call)
+		return e.checkStackInit(r, regno, int(r.Off), size, zeroOK, acc == accWrite || !e.has(FeatElideNull), call)
 	case ptrToBTFID:
 		return e.checkBTFAccess(regno, 0, size, accRead, -1)
 	case ptrToCtx:

@@ -129,7 +129,7 @@ func (e *env) access(regno, off, size int, acc access, valueReg int, strict, sx 
 	switch t := reg.Type; {
 	case t == ptrToStack:
 		e.noteMem(MemStack, 0)
-		if d := e.checkStackBounds(reg, regno, off, size, acc, false); d != nil {
+		if d := e.checkStackBounds(reg, regno, off, size, acc); d != nil {
 			return d
 		}
 		var d *Diagnostic

@@ -33,7 +33,7 @@ func width(r *Reg) int { return mathbits.Len64(r.Val.UMax()) }
 
 // checkStackBounds judges that an access stays inside the 512 bytes, and makes
 // the frame's state cover it.
-func (e *env) checkStackBounds(reg *Reg, regno, off, size int, acc access, helper bool) *Diagnostic {
+func (e *env) checkStackBounds(reg *Reg, regno, off, size int, acc access) *Diagnostic {
 	f := e.funcOf(reg)
 	var lo, hi int64
 	fixed := reg.Val.IsConst()
@@ -339,17 +339,17 @@ func (e *env) stackReadAt(f *Frame, off, size, dst int) *Diagnostic {
 }
 
 // checkStackInit judges a memory argument on the stack, or a load at a variable
-// offset. A helper may write there: what was spilled becomes plain bytes.
-func (e *env) checkStackInit(reg *Reg, regno, off, size int, zeroOK, helper bool, call *helperCall) *Diagnostic {
+// offset. Where it may be written to, what was spilled becomes plain bytes.
+func (e *env) checkStackInit(reg *Reg, regno, off, size int, zeroOK, writes bool, call *helperCall) *Diagnostic {
 	f := e.funcOf(reg)
 	if size == 0 && !zeroOK {
 		return e.errf(CodeStackZeroSize, "R%d: zero bytes are accessed", regno)
 	}
 	acc := accRead
-	if helper {
+	if writes {
 		acc = accWrite
 	}
-	if d := e.checkStackBounds(reg, regno, off, size, acc, helper); d != nil {
+	if d := e.checkStackBounds(reg, regno, off, size, acc); d != nil {
 		return d
 	}
 	var lo, hi int
@@ -381,11 +381,11 @@ func (e *env) checkStackInit(reg *Reg, regno, off, size int, zeroOK, helper bool
 		switch {
 		case *t == slotMisc:
 		case *t == slotZero, *t == slotInvalid:
-			if helper {
+			if writes {
 				*t = slotMisc
 			}
 		case s.isSpill():
-			if helper {
+			if writes {
 				s.Reg.markUnknown()
 				for j, x := range s.Types {
 					if x != slotInvalid {
