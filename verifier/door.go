@@ -7,5 +7,7 @@ import "github.com/modbpf/modbpf/internal/door"
 // The conformance plugin and the engines' tests run programs that a proof
 // rightly refuses. They alone import internal/unchecked, which uses this.
 func init() {
-	door.Checked = func(p any) any { return &Checked{prog: p.(*Program), judge: JudgeVerifier} }
+	door.Checked = func(p, facts any) any {
+		return &Checked{prog: p.(*Program), judge: JudgeVerifier, facts: facts.(*Facts)}
+	}
 }

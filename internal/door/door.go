@@ -6,6 +6,6 @@
 // either: a test in unchecked says so.
 package door
 
-// Checked makes a *verifier.Checked of a *verifier.Program without a proof. It
-// is typed any because this package lies below the verifier.
-var Checked func(program any) any
+// Checked makes a *verifier.Checked of a *verifier.Program and *verifier.Facts
+// without a proof. All are typed any because this package lies below the verifier.
+var Checked func(program, facts any) any
