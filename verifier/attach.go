@@ -208,7 +208,7 @@ func (e *env) attachTarget(sleepable bool) *Diagnostic {
 			return e.errAt(-1, CodeSleepable, "%s is not sleepable", name)
 		}
 	} else if p.AttachType == bpf.AttachModifyReturn {
-		_, listed := modifyReturn[name]
+		listed := e.inSet("fmodret", name)
 		switch {
 		case p.AttachProg != nil:
 			return bad("can't modify return codes of BPF programs")
@@ -219,9 +219,9 @@ func (e *env) attachTarget(sleepable bool) *Diagnostic {
 	switch {
 	case p.Type == bpf.ProgLSM:
 		return e.attachLSM(name)
-	case p.Type == bpf.ProgTracing && p.AttachProg == nil && denyTrace.has(name):
+	case p.Type == bpf.ProgTracing && p.AttachProg == nil && e.inSet("btf_id_deny", name):
 		return bad("Attaching tracing programs to function '%s' is rejected.", name)
-	case (p.AttachType == bpf.AttachTraceFexit || p.AttachType == bpf.AttachModifyReturn || p.AttachType == bpf.AttachTraceFsession) && p.AttachProg == nil && neverReturn.has(name):
+	case (p.AttachType == bpf.AttachTraceFexit || p.AttachType == bpf.AttachModifyReturn || p.AttachType == bpf.AttachTraceFsession) && p.AttachProg == nil && e.inSet("noreturn_deny", name):
 		return bad("Attaching fexit/fmod_ret to __noreturn function '%s' is rejected.", name)
 	}
 	return nil
@@ -245,12 +245,13 @@ func (e *env) sleepTarget(name string) bool {
 	}
 	switch e.prog.Type {
 	case bpf.ProgTracing:
-		if isSyscallName(name) || modifyReturn[name] {
+		// Of the functions registered for fmod_ret, one may sleep.
+		if isSyscallName(name) || name == "bpf_fentry_test1" && e.inSet("fmodret", name) {
 			return true
 		}
-		return e.k.Config("CONFIG_FUNCTION_ERROR_INJECTION") == "y" && errorInjection.has(name) && !noSleepInjection.has(name)
+		return e.k.Config("CONFIG_FUNCTION_ERROR_INJECTION") == "y" && errorInjection.has(name) && !e.inSet("btf_non_sleepable_error_inject", name)
 	case bpf.ProgLSM:
-		return lsmSleepable.has(strings.TrimPrefix(name, "bpf_lsm_"))
+		return e.inSet("sleepable_lsm_hooks", name)
 	}
 	return false
 }
@@ -260,11 +261,10 @@ func (e *env) attachLSM(name string) *Diagnostic {
 		d.Insn = -1
 		return d
 	}
-	hook, ok := strings.CutPrefix(name, "bpf_lsm_")
-	if ok && lsmDisabled.has(hook) && e.k.Release().AtLeast(bpf.Release{Major: 6, Minor: 12}) {
+	if e.inSet("bpf_lsm_disabled_hooks", name) {
 		return e.errAt(-1, CodeAttach, "attach_btf_id %d points to disabled hook %s", e.prog.AttachID, name)
 	}
-	if !ok {
+	if !strings.HasPrefix(name, "bpf_lsm_") {
 		return e.errAt(-1, CodeAttach, "attach_btf_id %d points to wrong type name %s", e.prog.AttachID, name)
 	}
 	return nil

@@ -200,7 +200,7 @@ func (e *env) argsTrusted() bool {
 	case bpf.ProgTracing:
 		return e.prog.AttachType == bpf.AttachTraceRawTP || e.prog.AttachType == bpf.AttachTraceIter
 	case bpf.ProgLSM:
-		return !lsmUntrusted.has(strings.TrimPrefix(e.typed.name, "bpf_lsm_"))
+		return !e.inSet("untrusted_lsm_hooks", e.typed.name)
 	case bpf.ProgStructOps:
 		return true
 	}
@@ -276,7 +276,7 @@ func (e *env) lsmRange() (retRange, bool) {
 	if proto == 0 || s.Type(proto).Ref == 0 {
 		return retRange{}, false
 	}
-	if lsmBool.has(strings.TrimPrefix(e.typed.name, "bpf_lsm_")) {
+	if e.inSet("bool_lsm_hooks", e.typed.name) {
 		return retRange{min: 0, max: 1, ret32: true}, true
 	}
 	return retRange{min: -maxErrno, max: 0, ret32: true}, true

@@ -2,43 +2,14 @@
 
 package verifier
 
+import "github.com/modbpf/modbpf/kfuncs"
+
 // Facts about attach targets that BTF does not tell, read from the kernel's
-// kernel/bpf/bpf_lsm.c, kernel/bpf/btf.c and ALLOW_ERROR_INJECTION uses (6.12, 7.3).
+// kernel/bpf/btf.c and ALLOW_ERROR_INJECTION uses (6.12, 7.3). Lists that changed
+// from release to release are sets of package kfuncs.
 
-// lsmSleepable are the LSM hooks that sleepable programs may attach to.
-var lsmSleepable = names(`
-bdev_alloc_security bdev_setintegrity bpf bpf_map bpf_map_create bpf_map_free bpf_prog bpf_prog_load
-bpf_token_capable bpf_token_cmd bpf_token_create bpf_token_free bprm_check_security bprm_committed_creds
-bprm_committing_creds bprm_creds_for_exec bprm_creds_from_file capget capset cred_prepare
-current_getsecid_subj file_ioctl file_lock file_open file_post_open file_receive inode_create
-inode_free_security inode_getattr inode_getxattr inode_mknod inode_need_killpriv inode_post_removexattr
-inode_post_setxattr inode_readlink inode_removexattr inode_rename inode_rmdir inode_setattr inode_setxattr
-inode_symlink inode_unlink kernel_module_request kernel_read_file kernfs_init_security mmap_file netlink_send
-path_chmod path_chown path_link path_mkdir path_notify path_rename path_rmdir path_symlink path_truncate
-path_unlink release_secctx sb_alloc_security sb_eat_lsm_opts sb_kern_mount sb_mount sb_remount sb_set_mnt_opts
-sb_show_options sb_statfs sb_umount settime socket_accept socket_bind socket_connect socket_create
-socket_getpeername socket_getpeersec_dgram socket_getsockname socket_getsockopt socket_listen
-socket_post_create socket_recvmsg socket_sendmsg socket_shutdown socket_socketpair syslog task_alloc
-task_getsecid_obj task_prctl task_setscheduler userns_create
-`)
-
-// lsmUntrusted are the hooks whose arguments are not trusted: objects half made or half gone.
-var lsmUntrusted = names(`
-bdev_alloc_security bdev_free_security bpf_map_free bpf_prog_free file_alloc_security file_free_security
-sk_alloc_security sk_free_security task_free
-`)
-
-// lsmDisabled are the hooks the kernel does not let programs attach to.
-var lsmDisabled = names(`
-audit_rule_match disabled_hooks file_alloc_security getprocattr getselfattr inode_copy_up_xattr
-inode_getsecurity inode_listsecurity inode_need_killpriv ismaclabel key_getsecurity setprocattr
-vm_enough_memory xfrm_decode_session
-`)
-
-// lsmBool are the hooks that return 0 or 1; others return 0 or a negative error.
-var lsmBool = names(`
-xfrm_state_pol_flow_match audit_rule_known inode_xattr_skipcap
-`)
+// inSet reports whether a list of the kernel's source holds a name.
+func (e *env) inSet(set, name string) bool { return kfuncs.InSet(e.k.Release(), set, name) }
 
 // errorInjection are functions whose result programs may change and in which they may sleep,
 // besides system calls.
@@ -59,29 +30,6 @@ xe_hw_engine_group_add_exec_queue xe_is_injection_active xe_mmio_probe_early xe_
 xe_pcode_probe_early xe_pm_init_early xe_pt_create xe_pt_update_ops_prepare xe_pt_update_ops_run
 xe_pxp_exec_queue_add xe_sriov_init xe_sync_entry_parse xe_tile_init_early xe_tuning_init xe_uc_fw_init
 xe_vm_add_compute_exec_queue xe_vm_create_scratch xe_vma_ops_alloc xe_wa_gt_init xe_wopcm_init
-`)
-
-// noSleepInjection are those of them that may run where nothing sleeps.
-var noSleepInjection = names(`
-__filemap_add_folio should_fail_alloc_page should_failslab
-`)
-
-// modifyReturn are functions registered for fmod_ret; true: sleepable programs too.
-var modifyReturn = map[string]bool{
-	"update_socket_protocol": false, "bpf_modify_return_test": false, "bpf_modify_return_test2": false,
-	"bpf_modify_return_test_tp": false, "bpf_fentry_test1": true,
-}
-
-// denyTrace are functions no tracing program may attach to.
-var denyTrace = names(`
-___migrate_enable migrate_disable migrate_enable rcu_read_unlock_strict
-preempt_count_add preempt_count_sub __rcu_read_lock __rcu_read_unlock
-`)
-
-// neverReturn are functions whose return cannot be traced.
-var neverReturn = names(`
-__ia32_sys_exit __ia32_sys_exit_group __kunit_abort kunit_try_catch_throw __module_put_and_kthread_exit
-__x64_sys_exit __x64_sys_exit_group do_exit do_group_exit kthread_complete_and_exit kthread_exit make_task_dead
 `)
 
 // rawTPNull says which arguments of a raw tracepoint may be null (bit 4*i) or an

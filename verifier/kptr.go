@@ -50,15 +50,10 @@ func (e *env) kptrAccess(f *field, valueReg int) *Diagnostic {
 	return nil
 }
 
-// rcuTypes are kernel types whose objects RCU keeps alive (rcu_protected_types).
-var rcuTypes = map[string]bool{
-	"prog_test_ref_kfunc": true, "cgroup": true, "bpf_cpumask": true, "task_struct": true, "bpf_crypto_ctx": true, "bpf_ksock": true,
-}
-
 // kptrFlags are the type flags of a kptr that is read.
 func (e *env) kptrFlags(f *field) RegType {
 	kernel := e.isKernelBTF(f.btf)
-	safe := f.kind == fKptrPercpu || f.kind == fKptrRef && (!kernel || rcuTypes[f.btf.Name(f.id)])
+	safe := f.kind == fKptrPercpu || f.kind == fKptrRef && (!kernel || e.inSet("rcu_protected_types", f.btf.Name(f.id)))
 	if !safe || !e.inRCU() {
 		return maybeNull | ptrUntrusted
 	}
