@@ -382,7 +382,7 @@ func (t *interpThread) invoke(c *Callee, r1, r2, r3, r4, r5 uint64) (uint64, err
 // continueIn carries out a tail call: the other program takes the place of the
 // running function and gets its R1.
 func (t *interpThread) continueIn(r *[16]uint64) (int, error) {
-	other, ok := t.tail.(*interpreter)
+	other, ok := unwrap(t.tail).(*interpreter)
 	t.tail = nil
 	if !ok {
 		return 0, fmt.Errorf("tail call from %s: target runs on another engine", t.Code.Checked().Program().Name)

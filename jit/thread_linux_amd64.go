@@ -240,7 +240,7 @@ func (t *thread) unusual(x *machineCode, r0 uint64) (uint64, error) {
 		t.loadFailed, t.m.flag = false, 1
 		return 0, nil
 	}
-	other, ok := t.tail.(*machineCode)
+	other, ok := unwrap(t.tail).(*machineCode)
 	t.tail = nil
 	switch {
 	case !ok:
