@@ -27,6 +27,9 @@ var (
 	ErrNotBuilt  = errors.New("not built in the host")
 	ErrClosed    = errors.New("the host is closed")
 	ErrBusy      = errors.New("already inserted")
+	// ErrNoFacts is a packet program verified without Options.Facts: which of its
+	// accesses are to the context is not known.
+	ErrNoFacts = errors.New("verified without the facts that its context needs")
 )
 
 // Engine chooses what runs the programs.

@@ -128,8 +128,12 @@ func (d *Driver) createMaps(s *Spec) error {
 
 func (d *Driver) link(c *verifier.Checked) error {
 	p := c.Program()
-	if _, _, ok := d.host.context(p.Type); !ok {
+	_, whole, ok := d.host.context(p.Type)
+	if !ok {
 		return fmt.Errorf("program %s: no device model of this host runs programs of type %s: %w", p.Name, p.Type, ErrNotBuilt)
+	}
+	if f := c.Facts(); !whole && (f == nil || len(f.Insns) != len(p.Insns)) {
+		return fmt.Errorf("program %s: %w", p.Name, ErrNoFacts)
 	}
 	x, err := d.host.compile(c, &linker{driver: d, prog: p})
 	if err != nil {

@@ -48,7 +48,7 @@ var cpumaskKfuncs = []Kfunc{
 	}},
 	{"bpf_cpumask_and", func(f *jit.Frame, d, a, b, _, _ uint64) uint64 {
 		maskFill(f, d, func(i int) uint64 { return maskWord(a, i) & maskWord(b, i) })
-		return flag(maskAny(f, func(i int) uint64 { return maskWord(d, i) }))
+		return Bool(maskAny(f, func(i int) uint64 { return maskWord(d, i) }))
 	}},
 	{"bpf_cpumask_or", func(f *jit.Frame, d, a, b, _, _ uint64) uint64 {
 		return maskFill(f, d, func(i int) uint64 { return maskWord(a, i) | maskWord(b, i) })
@@ -57,19 +57,19 @@ var cpumaskKfuncs = []Kfunc{
 		return maskFill(f, d, func(i int) uint64 { return maskWord(a, i) ^ maskWord(b, i) })
 	}},
 	{"bpf_cpumask_equal", func(f *jit.Frame, a, b, _, _, _ uint64) uint64 {
-		return flag(!maskAny(f, func(i int) uint64 { return maskWord(a, i) ^ maskWord(b, i) }))
+		return Bool(!maskAny(f, func(i int) uint64 { return maskWord(a, i) ^ maskWord(b, i) }))
 	}},
 	{"bpf_cpumask_intersects", func(f *jit.Frame, a, b, _, _, _ uint64) uint64 {
-		return flag(maskAny(f, func(i int) uint64 { return maskWord(a, i) & maskWord(b, i) }))
+		return Bool(maskAny(f, func(i int) uint64 { return maskWord(a, i) & maskWord(b, i) }))
 	}},
 	{"bpf_cpumask_subset", func(f *jit.Frame, a, b, _, _, _ uint64) uint64 {
-		return flag(!maskAny(f, func(i int) uint64 { return maskWord(a, i) &^ maskWord(b, i) }))
+		return Bool(!maskAny(f, func(i int) uint64 { return maskWord(a, i) &^ maskWord(b, i) }))
 	}},
 	{"bpf_cpumask_empty", func(f *jit.Frame, m, _, _, _, _ uint64) uint64 {
-		return flag(!maskAny(f, func(i int) uint64 { return maskWord(m, i) }))
+		return Bool(!maskAny(f, func(i int) uint64 { return maskWord(m, i) }))
 	}},
 	{"bpf_cpumask_full", func(f *jit.Frame, m, _, _, _, _ uint64) uint64 {
-		return flag(!maskAny(f, func(i int) uint64 { return ^maskWord(m, i) }))
+		return Bool(!maskAny(f, func(i int) uint64 { return ^maskWord(m, i) }))
 	}},
 	{"bpf_cpumask_weight", func(f *jit.Frame, m, _, _, _, _ uint64) uint64 {
 		n := 0
@@ -130,7 +130,7 @@ func maskBit(f *jit.Frame, cpu, m uint64, op func(*uint64, uint64) uint64) uint6
 		return 0
 	}
 	b := uint64(1) << (c % 64)
-	return flag(op(mem.U64(uintptr(m)+uintptr(c/64*8)), b)&b != 0)
+	return Bool(op(mem.U64(uintptr(m)+uintptr(c/64*8)), b)&b != 0)
 }
 
 // cpumaskType is the kernel's struct bpf_cpumask.

@@ -74,6 +74,9 @@ func (d Dynptr) SetPacket(addr uintptr, size int, xdp, rdonly bool) {
 	}
 }
 
+// SetMem makes d refer to n bytes of memory.
+func (d Dynptr) SetMem(p uintptr, n int) { d.set(p, uint32(n), dynLocal) }
+
 // SetNull makes d a dynptr to nothing.
 func (d Dynptr) SetNull() { d.setNull() }
 
@@ -203,11 +206,11 @@ func dynptrAdjust(_ *jit.Frame, ptr, start, end, _, _ uint64) uint64 {
 	return 0
 }
 
-func dynptrIsNull(_ *jit.Frame, ptr, _, _, _, _ uint64) uint64 { return flag(Dynptr(ptr).null()) }
+func dynptrIsNull(_ *jit.Frame, ptr, _, _, _, _ uint64) uint64 { return Bool(Dynptr(ptr).null()) }
 
 func dynptrIsRdonly(_ *jit.Frame, ptr, _, _, _, _ uint64) uint64 {
 	d := Dynptr(ptr)
-	return flag(!d.null() && d.rdonly())
+	return Bool(!d.null() && d.rdonly())
 }
 
 func dynptrSize(_ *jit.Frame, ptr, _, _, _, _ uint64) uint64 {
@@ -280,7 +283,8 @@ func dynptrMemset(f *jit.Frame, ptr, off, n, val, _ uint64) uint64 {
 	return 0
 }
 
-func flag(b bool) uint64 {
+// Bool is a C bool.
+func Bool(b bool) uint64 {
 	if b {
 		return 1
 	}

@@ -162,15 +162,15 @@ func listBack(_ *jit.Frame, head, _, _, _, _ uint64) uint64 {
 }
 
 func listIsFirst(f *jit.Frame, head, node, _, _, _ uint64) uint64 {
-	return flag(*listOwner(uintptr(node)) == uintptr(head) && listFront(f, head, 0, 0, 0, 0) == node)
+	return Bool(*listOwner(uintptr(node)) == uintptr(head) && listFront(f, head, 0, 0, 0, 0) == node)
 }
 
 func listIsLast(f *jit.Frame, head, node, _, _, _ uint64) uint64 {
-	return flag(*listOwner(uintptr(node)) == uintptr(head) && listBack(f, head, 0, 0, 0, 0) == node)
+	return Bool(*listOwner(uintptr(node)) == uintptr(head) && listBack(f, head, 0, 0, 0, 0) == node)
 }
 
 func listEmpty(_ *jit.Frame, head, _, _, _, _ uint64) uint64 {
-	return flag(world.ListEmpty(uintptr(head)))
+	return Bool(world.ListEmpty(uintptr(head)))
 }
 
 func treeOwner(node uintptr) *uintptr { return mem.Word(node + world.RBOwner) }

@@ -95,7 +95,7 @@ func timerCancel(f *jit.Frame, at, _, _, _, _ uint64) uint64 {
 	}
 	was := t.Cancel()
 	t.Wait()
-	return flag(was)
+	return Bool(was)
 }
 
 func timerCancelAsync(f *jit.Frame, at, _, _, _, _ uint64) uint64 {
@@ -103,7 +103,7 @@ func timerCancelAsync(f *jit.Frame, at, _, _, _, _ uint64) uint64 {
 	if t == nil {
 		return maps.EINVAL.R0()
 	}
-	return flag(t.Cancel())
+	return Bool(t.Cancel())
 }
 
 func workInit(f *jit.Frame, at, m, flags, _, _ uint64) uint64 {

@@ -3,6 +3,8 @@
 package maps
 
 import (
+	"iter"
+
 	"github.com/modbpf/modbpf/bpf"
 	"github.com/modbpf/modbpf/jit"
 )
@@ -17,6 +19,8 @@ type targets struct{ Map }
 type Target interface {
 	// Target is the first 32 bits of the value at a key; false if there is none.
 	Target(key uint32) (uint32, bool)
+	// Keys yields the keys that may have a target.
+	Keys() iter.Seq[uint32]
 	RedirectKind() bpf.MapType
 }
 
@@ -68,4 +72,17 @@ func (t targets) Target(key uint32) (uint32, bool) {
 	}
 	x := u32(v[:])
 	return x, x != 0
+}
+
+func (t targets) Keys() iter.Seq[uint32] {
+	return func(yield func(uint32) bool) {
+		var key []byte
+		next := make([]byte, 4)
+		for t.Map.NextKey(key, next) == nil {
+			if !yield(u32(next)) {
+				return
+			}
+			key = append(key[:0], next...)
+		}
+	}
 }
