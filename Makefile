@@ -68,10 +68,5 @@ fuzz:
 soak:
 	@internal/build/soak.sh $(SOAKTIME)
 
-# Random programs on machine code, the interpreter and the kernel; SOAK is how long.
-SOAK ?= 10m
-soak:
-	$(GO) test ./internal/bpfdiff -run TestDifferential -count=1 -v -timeout 0 -soak=$(SOAK)
-
 clean:
 	rm -rf bin dist
