@@ -34,6 +34,7 @@ type Extraction struct {
 	Skipped []string // modules without usable BTF, with the reason
 
 	keep func(path string) bool
+	read func(n int)
 }
 
 // Module is the BTF of one module, and the group it is stored with.
@@ -50,6 +51,8 @@ type ExtractOptions struct {
 	// Modules chooses modules by path below the kernel's module folder, without
 	// ".ko" ("drivers/hid/hid-generic"); nil takes all.
 	Modules func(path string) bool
+	// Progress is told now and then how many bytes of the files were read.
+	Progress func(done, total int64)
 }
 
 // Extract reads everything a profile needs from files of one kernel: a Debian
@@ -57,6 +60,9 @@ type ExtractOptions struct {
 // or raw BTF; and beside these a .config, a Module.symvers, modules (.ko).
 func Extract(files []string, opts ExtractOptions) (*Extraction, error) {
 	x := &Extraction{Modules: map[string]Module{}, keep: opts.Modules, Uname: opts.Release}
+	if err := x.watch(files, opts.Progress); err != nil {
+		return nil, err
+	}
 	for _, f := range files {
 		if err := x.addFile(f); err != nil {
 			return nil, fmt.Errorf("read %s: %w", filepath.Base(f), err)
@@ -77,6 +83,39 @@ func Extract(files []string, opts ExtractOptions) (*Extraction, error) {
 	}
 	x.checkModules(spec)
 	return x, nil
+}
+
+// watch makes reading the files tell how far it has come.
+func (x *Extraction) watch(files []string, progress func(done, total int64)) error {
+	x.read = func(int) {}
+	if progress == nil {
+		return nil
+	}
+	var done, total int64
+	for _, f := range files {
+		st, err := os.Stat(f)
+		if err != nil {
+			return fmt.Errorf("read %s: %w", filepath.Base(f), err)
+		}
+		total += st.Size()
+	}
+	x.read = func(n int) {
+		done += int64(n)
+		progress(done, total)
+	}
+	return nil
+}
+
+// watched counts what is read of a file.
+type watched struct {
+	io.Reader
+	read func(n int)
+}
+
+func (w watched) Read(b []byte) (int, error) {
+	n, err := w.Reader.Read(b)
+	w.read(n)
+	return n, err
 }
 
 func names(files []string) string {
@@ -114,7 +153,7 @@ func (x *Extraction) addFile(name string) error {
 		return err
 	}
 	h := sha256.New()
-	r := io.TeeReader(f, h)
+	r := io.TeeReader(watched{f, x.read}, h)
 	kind := ""
 	if bytes.HasPrefix(head, []byte("!<arch>\n")) {
 		kind = "package"

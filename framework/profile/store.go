@@ -273,6 +273,9 @@ func Find(name string) (*Profile, error) {
 	if name == "running" {
 		return Running()
 	}
+	if f, err := findStored(name); err == nil && strings.TrimSuffix(filepath.Base(f), fileSuffix) == name {
+		return openFile(name, f) // exactly that kernel, and perhaps with more modules than ship
+	}
 	for _, e := range embedded() {
 		if e.series == name || e.uname == name {
 			raw, err := e.read()
