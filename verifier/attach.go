@@ -26,7 +26,7 @@ func (e *env) canSleep() bool {
 		}
 		return false
 	case bpf.ProgLSM:
-		return e.prog.AttachType != bpf.AttachLSMCgroup
+		return e.prog.AttachType != bpf.AttachLSMCgroup || !e.has(FeatTrustedArgs)
 	case bpf.ProgKprobe, bpf.ProgStructOps:
 		return true
 	case bpf.ProgRawTracepoint, bpf.ProgTracepoint:

@@ -24,7 +24,6 @@ const (
 	FeatTrustedArgs                         // every kfunc pointer argument is trusted
 	FeatRangeBoth                           // jumps are decided on signed and unsigned ranges together
 	FeatIndirectJump                        // gotox through INSN_ARRAY maps
-	FeatRawTPKfuncs                         // raw tracepoints and sock_ops may call kfuncs
 	FeatParentRefs                          // references know their parents; a release checks its first argument first
 	FeatRBWalk                              // bpf_rbtree_root, left, right; owned nodes may be passed to remove
 	FeatRCUNest                             // RCU read sections nest
@@ -80,10 +79,9 @@ var featureTable = [nFeatures]FeatureInfo{
 	FeatTrustedArgs:          {FeatTrustedArgs, "trusted-args", bpf.Release{Major: 7, Minor: 0}, bpf.Release{}, "bpf: Make KF_TRUSTED_ARGS the default for all kfuncs"},
 	FeatRangeBoth:            {FeatRangeBoth, "range-both", bpf.Release{Major: 6, Minor: 18}, bpf.Release{}, "bpf: verifier: improve is_scalar_branch_taken with tnum overlap"},
 	FeatIndirectJump:         {FeatIndirectJump, "indirect-jump", bpf.Release{Major: 6, Minor: 19}, bpf.Release{}, "bpf, x86: add support for indirect jumps"},
-	FeatRawTPKfuncs:          {FeatRawTPKfuncs, "raw-tp-kfuncs", bpf.Release{Major: 7, Minor: 0}, bpf.Release{}, "read in 7.2, not in 6.12"},
 	FeatParentRefs:           {FeatParentRefs, "parent-refs", bpf.Release{Major: 7, Minor: 3}, bpf.Release{}, "release_regno is always R1 (read in 7.3)"},
 	FeatRBWalk:               {FeatRBWalk, "rbtree-walk", bpf.Release{Major: 6, Minor: 16}, bpf.Release{}, "bpf: Add bpf_rbtree_{root,left,right} kfunc"},
-	FeatRCUNest:              {FeatRCUNest, "rcu-nest", bpf.Release{Major: 6, Minor: 18}, bpf.Release{}, "bpf: Support nested rcu critical sections"},
+	FeatRCUNest:              {FeatRCUNest, "rcu-nest", bpf.Release{Major: 6, Minor: 19}, bpf.Release{}, "bpf: Support nested rcu critical sections"},
 	FeatRCURegions:           {FeatRCURegions, "rcu-regions", bpf.Release{Major: 7, Minor: 3}, bpf.Release{}, "in_rcu_cs asks for preemption and interrupts (read in 7.3)"},
 	FeatSpinSafeFlag:         {FeatSpinSafeFlag, "spinlock-safe", bpf.Release{Major: 7, Minor: 3}, bpf.Release{}, "KF_SPINLOCK_SAFE (read in 7.3)"},
 	FeatRCUProtectedRet:      {FeatRCUProtectedRet, "rcu-protected-ret", bpf.Release{Major: 6, Minor: 18}, bpf.Release{}, "bpf: Enforce RCU protection for KF_RCU_PROTECTED"},

@@ -155,9 +155,13 @@ func (e *env) dropNonOwning() {
 // endRCU makes RCU-protected pointers untrusted at the end of the outermost
 // region that protects them; iterators on the stack count as well.
 func (e *env) endRCU() {
+	gone := memRCU | maybeNull
+	if e.has(FeatRCURegions) {
+		gone |= nonOwnRef
+	}
 	demote := func(r *Reg) {
 		if r.Type.has(memRCU) {
-			r.Type = r.Type&^(memRCU|maybeNull|nonOwnRef) | ptrUntrusted
+			r.Type = r.Type&^gone | ptrUntrusted
 		}
 	}
 	for i := 0; i <= e.cur.Cur; i++ {
