@@ -149,7 +149,24 @@ func describeSched(rel int, name string, r *Registration) {
 	for m := range slots {
 		for _, t := range r.Tables {
 			r.Slots = append(r.Slots, t+"."+m)
+			if c := cidName(m); t == "sched_ext_ops_cid" && c != m {
+				r.Slots = append(r.Slots, t+"."+c)
+			}
 		}
 	}
 	slices.Sort(r.Slots)
+}
+
+// cidName is the name a slot of sched_ext_ops has in sched_ext_ops_cid.
+func cidName(m string) string {
+	switch m {
+	case "select_cpu":
+		return "select_cid"
+	case "cpu_online", "cpu_offline":
+		return "cid" + m[3:]
+	}
+	if rest, ok := strings.CutPrefix(m, "cgroup_"); ok {
+		return "cpuctl_" + rest
+	}
+	return m
 }

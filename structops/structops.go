@@ -44,7 +44,9 @@ type Table struct {
 	NoHelpers    []string    // by name, taken out of the set
 	NoLink       bool        // accepts no link (only map update attaches)
 	Update       bool        // BPF_LINK_UPDATE works
-	Init         []FieldRule // plain data members a driver may set
+	OneOf        [][]string  // of each of these groups of slots at least one must be filled
+	Init         []FieldRule // plain data members a driver may set; the kernel refuses others that are not zero
+	Promote      [][2]string // arguments that point to the first struct are given to programs as the second
 	Doc          string
 }
 
@@ -55,8 +57,11 @@ type Slot struct {
 	First     bpf.Release // zero: as old as the table
 	Last      bpf.Release // zero: still there
 	Sleepable bool        // a sleepable program may be attached
+	MustSleep bool        // only a sleepable one
 	Context   Context
 	Holds     []string // locks the kernel holds around the call, for people and lock analysis
+	Stub      string   // C name of the kernel's stub, "" if there is none
+	Config    string   // CONFIG_ condition beyond the table's
 	Args      []ArgRule
 	Ret       *Range // nil: whatever the type allows
 	RetPtr    string // struct returned by pointer, if any: the value must be a referenced or null pointer of it
@@ -67,15 +72,18 @@ type Slot struct {
 // suffix of the stub's argument name.
 type ArgRule struct {
 	Index    int
-	Nullable bool // __nullable
-	Ref      bool // __ref: a reference the program must dispose of
-	Arena    bool // __arena
+	Nullable bool   // __nullable
+	Ref      bool   // __ref: a reference the program must dispose of
+	Arena    bool   // __arena
+	BTF      string // struct a program is given instead of the declared type, "" if as declared
 }
 
 // Field is a kernel field, or a range of bytes in it, that may be written.
 type Field struct {
-	Struct, Member string
-	Size           int // bytes; 0: the whole member
+	Struct, Member string // Member can be a path: "scx.slice"
+	Offset         int    // bytes from the start of the member
+	Size           int    // bytes; 0: the whole member
+	AtStart        bool   // a store must begin at the first byte
 	First          bpf.Release
 	Last           bpf.Release
 	Slots          []string // only in these slots; nil: all
@@ -84,7 +92,9 @@ type Field struct {
 // FieldRule is a plain member a driver may set in its table, with its limits.
 type FieldRule struct {
 	Member   string
-	Min, Max int64
+	Min, Max int64  // for numbers
+	Mask     uint64 // for flags: the bits there are; Min and Max do not count then
+	Name     bool   // a name: letters, digits, "_" and ".", not empty, shorter than the field
 	Doc      string
 }
 

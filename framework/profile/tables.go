@@ -56,5 +56,12 @@ func (p *Profile) configOrNil() func(string) string {
 // Kfunc finds a kfunc by name; nil if no program may call it on this kernel.
 func (p *Profile) Kfunc(name string) *kfuncs.Kfunc { return kfuncs.Find(p.release, name) }
 
-// StructOps finds a struct_ops table. This build has no contracts.
-func (p *Profile) StructOps(string) *structops.Table { return nil }
+// StructOps finds a struct_ops table's contracts; nil if this kernel's release
+// has none of the name or was built without it.
+func (p *Profile) StructOps(name string) *structops.Table {
+	t := structops.TableFor(p.release, name)
+	if t == nil || !kfuncs.Enabled(t.Config, p.configOrNil()) {
+		return nil
+	}
+	return t
+}

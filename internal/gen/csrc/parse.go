@@ -35,8 +35,7 @@ func (f *File) index() {
 				for n > start && t[n].Text == "]" {
 					n = matchBack(t, n) - 1
 				}
-				// attributes between the name and "=": __read_mostly, __ro_after_init, __refdata
-				for n > start && t[n].Kind == Ident && strings.HasPrefix(t[n].Text, "__") && t[n-1].Kind == Ident && t[n-1].Text != "*" && n-1 > start {
+				for n > start && attributes[t[n].Text] {
 					n--
 				}
 				if t[n].Kind == Ident {
@@ -51,7 +50,11 @@ func (f *File) index() {
 	}
 }
 
-var closer = map[string]string{"(": ")", "[": "]", "{": "}"}
+// attributes can stand between an object's name and its initialiser.
+var attributes = map[string]bool{
+	"__read_mostly": true, "__ro_after_init": true, "__refdata": true, "__maybe_unused": true,
+	"__initdata": true, "__initconst": true, "__weak": true, "__used": true,
+}
 
 // Match is the index of the token that closes the bracket at i, or the last
 // token if none does.

@@ -357,3 +357,77 @@ func emitKfuncs(fs []*Facts, dir string) error {
 	w.f("}},\n}\n")
 	return w.save(dir + "/kfuncs_gen.go")
 }
+
+// emitTables writes what source says of struct_ops tables by itself; the
+// contracts on top are written by hand.
+func emitTables(fs []*Facts, dir string) error {
+	var w writer
+	header(&w, fs, "structops", modPath)
+	w.f("var releases = [...]bpf.Release{")
+	for _, f := range fs {
+		r, err := bpf.ParseRelease(f.Release)
+		if err != nil {
+			return err
+		}
+		w.f("{Major: %d, Minor: %d}, ", r.Major, r.Minor)
+	}
+	type head struct {
+		StructOps
+	}
+	heads := merge(each(fs, func(f *Facts) []head {
+		var out []head
+		for _, t := range f.StructOps {
+			t.Slots, t.Sleep, t.MustSleep = nil, nil, nil
+			out = append(out, head{t})
+		}
+		return out
+	}), func(h head) string { return h.Name })
+	type slot struct {
+		Table string
+		SlotFact
+		May, Must bool
+	}
+	var order []string
+	slots := merge(each(fs, func(f *Facts) []slot {
+		var out []slot
+		for _, t := range f.StructOps {
+			for _, s := range t.Slots {
+				if !slices.Contains(order, t.Name+" "+s.Member) {
+					order = append(order, t.Name+" "+s.Member)
+				}
+				out = append(out, slot{t.Name, s, s.Stub != "" && (t.SleepAll || slices.Contains(t.Sleep, s.Member)), slices.Contains(t.MustSleep, s.Member)})
+			}
+		}
+		return out
+	}), func(s slot) string { return fmt.Sprintf("%s %06d", s.Table, slices.Index(order, s.Table+" "+s.Member)) })
+	w.f("}\n\nvar tableRows = [...]tableRow{\n")
+	for _, h := range heads {
+		w.f("{%d, %q, %q, %q, %q, %v},\n", h.mask, h.row.Name, h.row.File, h.row.Config, h.row.Module, h.row.Update)
+	}
+	w.f("}\n\nvar slotRows = [...]slotRow{\n")
+	for _, s := range slots {
+		w.f("{%d, %q, %q, %q, %q, %v, %v, ", s.mask, s.row.Table, s.row.Member, s.row.Stub, s.row.Guard, s.row.May, s.row.Must)
+		if len(s.row.Args) == 0 {
+			w.f("nil")
+		} else {
+			w.f("[]ArgRule{")
+			for _, a := range s.row.Args {
+				w.f("{Index: %d", a.Index)
+				if strings.Contains(a.Suffix, "__nullable") {
+					w.f(", Nullable: true")
+				}
+				if a.Suffix == "__ref" {
+					w.f(", Ref: true")
+				}
+				if strings.Contains(a.Suffix, "__arena") {
+					w.f(", Arena: true")
+				}
+				w.f("}, ")
+			}
+			w.f("}")
+		}
+		w.f("},\n")
+	}
+	w.f("}\n")
+	return w.save(dir + "/tables_gen.go")
+}

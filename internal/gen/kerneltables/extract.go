@@ -56,7 +56,7 @@ func extract(tree, release, origin string) (*Facts, error) {
 	if err := x.load(); err != nil {
 		return nil, err
 	}
-	for _, step := range []func() error{x.helpers, x.lists, x.protos, x.protoFuncs, x.entries, x.nameSets, x.kfuncs} {
+	for _, step := range []func() error{x.helpers, x.lists, x.protos, x.protoFuncs, x.entries, x.nameSets, x.kfuncs, x.structOps} {
 		if err := step(); err != nil {
 			return nil, fmt.Errorf("extract facts of %s: %w", release, err)
 		}

@@ -15,6 +15,8 @@ type Facts struct {
 	Sets    []Set       `json:"sets"`
 	Kfuncs  []Kfunc     `json:"kfuncs"`
 	Hooks   []HookRow   `json:"hooks"`
+
+	StructOps []StructOps `json:"structOps"`
 }
 
 // Helper is one row of the helper enumeration.
@@ -113,4 +115,31 @@ type Registration struct {
 type HookRow struct {
 	Type string `json:"type"`
 	Hook string `json:"hook"`
+}
+
+// StructOps is one struct_ops table.
+type StructOps struct {
+	Name      string     `json:"name"`
+	File      string     `json:"file"`
+	Config    string     `json:"config,omitempty"`
+	Module    string     `json:"module,omitempty"`
+	Update    bool       `json:"update,omitempty"`
+	SleepAll  bool       `json:"sleepAll,omitempty"`  // any member may sleep
+	Sleep     []string   `json:"sleep,omitempty"`     // these may
+	MustSleep []string   `json:"mustSleep,omitempty"` // these must
+	Slots     []SlotFact `json:"slots"`
+}
+
+// SlotFact is one function pointer of a table.
+type SlotFact struct {
+	Member string      `json:"member"`
+	Stub   string      `json:"stub,omitempty"` // "" if programs cannot fill it
+	Guard  string      `json:"guard,omitempty"`
+	Args   []ArgSuffix `json:"args,omitempty"`
+}
+
+// ArgSuffix is what a stub's parameter name says of an argument.
+type ArgSuffix struct {
+	Index  int    `json:"index"`
+	Suffix string `json:"suffix"`
 }

@@ -55,7 +55,10 @@ func generate() error {
 	if err := emitHelpers(fs, filepath.Join(*top, "kfuncs")); err != nil {
 		return err
 	}
-	return emitKfuncs(fs, filepath.Join(*top, "kfuncs"))
+	if err := emitKfuncs(fs, filepath.Join(*top, "kfuncs")); err != nil {
+		return err
+	}
+	return emitTables(fs, filepath.Join(*top, "structops"))
 }
 
 func saveFacts(path string, f *Facts) error {
