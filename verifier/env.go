@@ -67,6 +67,7 @@ type coreState struct {
 	ids      idMap
 	idCounts []idCount
 	unbound  Reg
+	loose    bool // how stack bytes are compared inside loops
 	histEnt  int // history entry of the current instruction, -1 none
 	walking  bool
 

@@ -40,6 +40,7 @@ const (
 	FeatSameReg                             // a register compared with itself decides the branch
 	FeatElideNull                           // array look-ups by a constant key in range are not null
 	FeatSwapBits                            // byte swaps keep known bits
+	FeatLooseStack                          // inside loops stack bytes may be of another kind than in the kept state
 	FeatSleepableTail                       // sleepable programs may use program arrays
 	nFeatures
 )
@@ -61,6 +62,7 @@ var featureTable = [nFeatures]FeatureInfo{
 	FeatSameReg:              {FeatSameReg, "same-register", bpf.Release{Major: 6, Minor: 19}, bpf.Release{}, "bpf: Improve is_branch_taken for the same register"},
 	FeatElideNull:            {FeatElideNull, "elide-null", bpf.Release{Major: 6, Minor: 14}, bpf.Release{}, "bpf: verifier: Support eliding map lookup nullness"},
 	FeatSwapBits:             {FeatSwapBits, "swap-bits", bpf.Release{Major: 6, Minor: 18}, bpf.Release{}, "bpf: Track byte swaps in tnums (seen in 6.18.44)"},
+	FeatLooseStack:           {FeatLooseStack, "loose-stack", bpf.Release{Major: 7, Minor: 0}, bpf.Release{}, "stacksafe compares kinds of bytes for EXACT only (read in 7.2; 6.18 walks as if not)"},
 	FeatSleepableTail:        {FeatSleepableTail, "sleepable-tail-call", bpf.Release{Major: 6, Minor: 16}, bpf.Release{}, "bpf: Allow some trace helpers for all prog types"},
 	FeatFrames16:             {FeatFrames16, "call-frames-16", bpf.Release{Major: 7, Minor: 2}, bpf.Release{}, "MAX_CALL_FRAMES 16 (read in 7.2; 8 in 6.12)"},
 	FeatLiveRegs:             {FeatLiveRegs, "live-registers", bpf.Release{Major: 6, Minor: 15}, bpf.Release{}, "bpf: use register liveness information for func_states_equal"},

@@ -181,11 +181,12 @@ func (e *env) asScalar(s *Slot) *Reg {
 }
 
 func (e *env) stackSafe(old, cur *Frame, how exactness) bool {
+	sameBytes := how == exact || how == rangeWithin && !e.loose
 	for i := range old.Stack {
 		o := &old.Stack[i]
 		ow := o.word()
 		if i >= len(cur.Stack) {
-			if how == exact {
+			if sameBytes {
 				return false
 			}
 			// Slots beyond the current stack hold nothing.
@@ -197,7 +198,7 @@ func (e *env) stackSafe(old, cur *Frame, how exactness) bool {
 			continue
 		}
 		c := &cur.Stack[i]
-		if how == exact && ow != c.word() {
+		if sameBytes && ow != c.word() {
 			return false
 		}
 		if ow == 0 || ow == allMisc {
@@ -494,6 +495,9 @@ func (e *env) visited() (done bool, diag *Diagnostic) {
 			e.cleanState(sl)
 		}
 	}
+	// Kernels without FeatLooseStack take callbacks for no loops at all, which
+	// misses marks; we treat them as loops and compare as later kernels do.
+	e.loose = e.has(FeatLooseStack) || a.callsCB || inCallback(cur)
 	loop := false
 	link := &e.explored[insn]
 	for sl := *link; sl != nil; sl = *link {
@@ -601,6 +605,16 @@ func (e *env) visited() (done bool, diag *Diagnostic) {
 	cur.dfsDepth = kept.dfsDepth + 1
 	cur.history = cur.history[:0]
 	return false, nil
+}
+
+// inCallback reports whether the path is inside a callback.
+func inCallback(st *State) bool {
+	for i := 1; i <= st.Cur; i++ {
+		if st.Frames[i].InCallback {
+			return true
+		}
+	}
+	return false
 }
 
 // forgetPrecision drops inherited marks: what the state needs is found anew.
