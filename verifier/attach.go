@@ -96,9 +96,17 @@ func (e *env) attachStructOps() *Diagnostic {
 		}
 	}
 	stub, hasStub := s.Find(p.StructOps+"__"+m.Name, btf.KindFunc)
+	if !hasStub && e.slot != nil && e.slot.Stub != "" {
+		stub, hasStub = s.Find(e.slot.Stub, btf.KindFunc)
+	}
 	if e.slot != nil && e.slot.Need == structops.NotImplementable {
 		d := e.errAt(-1, CodeStructOpsSlot, "attach to unsupported member %s of struct %s", m.Name, p.StructOps)
 		d.Contract = "the kernel has no stub for " + m.Name
+		return d
+	}
+	if p.Flags&bpf.ProgSleepable == 0 && e.slot != nil && e.slot.MustSleep {
+		d := e.errAt(-1, CodeStructOpsSlot, "attach to unsupported member %s of struct %s", m.Name, p.StructOps)
+		d.Contract = m.Name + " takes sleepable programs only"
 		return d
 	}
 	if p.Flags&bpf.ProgSleepable != 0 && e.slot != nil && !e.slot.Sleepable {

@@ -106,6 +106,11 @@ func (e *env) checkBTFCtx(off, size int, acc access, dst *Reg) *Diagnostic {
 		}
 		return nil
 	}
+	if id, ok := e.slotArg(s, arg); ok && !isRet {
+		dst.markPtr(ptrToBTFID | ptrTrusted)
+		dst.BTF, dst.BTFID = e.btfRefOf(s), id
+		return nil
+	}
 	to := s.SkipMods(tt.Ref)
 	if k := s.Kind(to); k != btf.KindStruct && k != btf.KindUnion {
 		e.loadScalar(dst, size)
@@ -161,6 +166,20 @@ func (e *env) checkBTFCtx(off, size int, acc access, dst *Reg) *Diagnostic {
 // those in the prototype: every sock of a congestion control is a tcp_sock.
 var tableArgs = map[string]map[string]string{
 	"tcp_congestion_ops": {"sock": "tcp_sock"},
+}
+
+// slotArg is the struct a slot's contract gives an argument whatever its
+// declared type is: a qdisc's list of packets to free.
+func (e *env) slotArg(s *btf.Spec, arg int) (btf.ID, bool) {
+	if e.slot == nil {
+		return 0, false
+	}
+	for _, a := range e.slot.Args {
+		if a.Index == arg && a.BTF != "" {
+			return s.Find(a.BTF, btf.KindStruct)
+		}
+	}
+	return 0, false
 }
 
 // argType is the type a struct argument has for programs of the table.
