@@ -21,6 +21,7 @@ var jsonTypes = []struct {
 	{"list", "one document", listJSON{}},
 	{"info", "one document; `driver` for a file, `insertions` for what is inserted", infoJSON{}},
 	{"map", "one document; `maps` without a map's name, `elements` with one (keys and values in hexadecimal, as they lie in memory)", mapJSON{}},
+	{"test", "one document", testJSON{}},
 	{"explain", "one document", explainJSON{}},
 	{"any command that fails", "one document after what was printed before", errorJSON{}},
 }
