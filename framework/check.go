@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/modbpf/modbpf/bpf"
 	"github.com/modbpf/modbpf/btf"
@@ -62,6 +63,7 @@ type Result struct {
 	// Needed: an extension point calls it.
 	Needed       bool
 	Instructions int
+	Nanoseconds  int64 // the verdict took
 }
 
 // Code is the diagnostic's code, "" without one.
@@ -226,7 +228,9 @@ func (b *Bound) judge(bp *object.BoundProgram, o *CheckOptions) *Result {
 	if o.Log != nil {
 		opts.Log = o.Log(r.Program)
 	}
+	start := time.Now()
 	c, diag := verifier.Verify(bp.Program, b.Kernel, opts)
+	r.Nanoseconds = time.Since(start).Nanoseconds()
 	if diag == nil {
 		r.Verdict, r.Checked = verifier.Accept, c
 		return r

@@ -70,7 +70,7 @@ func (a *app) kernels(names []string) ([]framework.Kernel, error) {
 	if len(names) == 0 {
 		names = []string{"running"}
 		if runtime.GOOS != "linux" {
-			return nil, exitcode.Usage.Errorf("say for which kernel with --kernel: none runs here")
+			names = profile.Embedded()
 		}
 	}
 	var out []framework.Kernel
@@ -172,14 +172,14 @@ func (a *app) checkFailed(path, kernel string, err error) *framework.Result {
 func (a *app) printVerdict(path string, k framework.Kernel, r *framework.Result) {
 	l := verdictLine{
 		Object: path, Program: r.Program, Section: r.Section, Kernel: k.Name(), Verdict: r.Verdict.String(),
-		Code: r.Code(), Message: r.Message(), Instructions: r.Instructions,
+		Code: r.Code(), Message: r.Message(), Instructions: r.Instructions, Nanoseconds: r.Nanoseconds,
 	}
 	if r.Diagnostic != nil && r.Diagnostic.Line != nil {
 		l.File, l.Line, l.Source = r.Diagnostic.Line.File, r.Diagnostic.Line.Line, strings.TrimSpace(r.Diagnostic.Line.Source)
 	}
 	if r.Checked != nil && r.Verdict == verifier.Accept {
 		rep := r.Checked.Report()
-		l.Processed, l.Nanoseconds = rep.Processed, rep.Nanoseconds
+		l.Processed = rep.Processed
 		if rep.WorstCase >= 0 {
 			l.WorstCase = &rep.WorstCase
 		}
