@@ -28,15 +28,19 @@ type Oracle struct {
 	news bool
 }
 
-// OpenOracle reads what earlier runs learnt; fresh forgets it.
+// OpenOracle reads what earlier runs learnt of the machine's kernel; fresh forgets it.
 func OpenOracle(fresh bool) (*Oracle, error) {
-	cache, err := CacheDir()
-	if err != nil {
-		return nil, err
-	}
 	build, err := os.ReadFile("/proc/version")
 	if err != nil {
 		return nil, fmt.Errorf("identify kernel: %w", err)
+	}
+	return openOracle(build, fresh)
+}
+
+func openOracle(build []byte, fresh bool) (*Oracle, error) {
+	cache, err := CacheDir()
+	if err != nil {
+		return nil, err
 	}
 	h := sha256.Sum256(build)
 	o := &Oracle{file: filepath.Join(cache, "oracle-"+hex.EncodeToString(h[:6])+".json"), said: map[string]Kernels{}}
@@ -90,6 +94,14 @@ func (o *Oracle) Known(key string) (Kernels, bool) {
 	return k, ok
 }
 
+// learn remembers what a kernel said.
+func (o *Oracle) learn(key string, said Kernels) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	said.Key = key
+	o.said[key], o.news = said, true
+}
+
 // Object asks the kernel about programs of one object. want says which; with
 // verbose the whole log is kept and the cache is not asked.
 func (o *Oracle) Object(path string, k verifier.Kernel, want map[string]bool, verbose bool) (map[string]Kernels, error) {
@@ -110,10 +122,7 @@ func (o *Oracle) Object(path string, k verifier.Kernel, want map[string]bool, ve
 			continue
 		}
 		said := ask(l, p, verbose)
-		said.Key = key
-		o.mu.Lock()
-		o.said[key], o.news = said, true
-		o.mu.Unlock()
+		o.learn(key, said)
 		out[p.Spec.Name] = said
 	}
 	return out, nil

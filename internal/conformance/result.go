@@ -27,7 +27,7 @@ type Ours struct {
 // Kernels is the kernel's verdict on one program.
 type Kernels struct {
 	Key       string `json:"key"`
-	Verdict   string `json:"verdict"` // accept, reject, cannot
+	Verdict   string `json:"verdict"` // accept, reject, cannot, unsupported (guests: its kernel lacks something)
 	Errno     string `json:"errno,omitempty"`
 	Message   string `json:"message,omitempty"` // what follows the last instruction in the log
 	Insn      int    `json:"insn"`              // last instruction walked, -1 if none

@@ -3,6 +3,7 @@
 package conformance
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"slices"
@@ -22,9 +23,9 @@ type Result struct {
 	Theirs time.Duration
 }
 
-// Run compares a corpus with the machine's kernel: ours first, to the end, then
-// the kernel's.
-func Run(w io.Writer, c *Corpus, req Request, fresh bool) (*Result, error) {
+// Run compares a corpus with a kernel, the machine's own or one of the lab: ours
+// first, to the end, then the kernel's.
+func Run(ctx context.Context, w io.Writer, c *Corpus, req Request, fresh bool) (*Result, error) {
 	req.Objects = c.Objects
 	start := time.Now()
 	var ours []Ours
@@ -45,7 +46,12 @@ func Run(w io.Writer, c *Corpus, req Request, fresh bool) (*Result, error) {
 	}
 	res.Kernel = k.Release().String()
 	start = time.Now()
-	theirs, err := askAll(c, k, ours, req, fresh)
+	var theirs map[string]Kernels
+	if req.Kernel == "" || req.Kernel == "running" {
+		theirs, err = askAll(c, k, ours, req, fresh)
+	} else {
+		theirs, err = askGuests(ctx, w, c, ours, req, fresh)
+	}
 	if err != nil {
 		return nil, err
 	}

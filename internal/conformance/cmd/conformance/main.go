@@ -15,9 +15,12 @@ import (
 	"runtime/pprof"
 
 	"github.com/modbpf/modbpf/internal/conformance"
+	"github.com/modbpf/modbpf/internal/kernellab/guest"
 )
 
 func main() {
+	guest.MainIfInit()
+	conformance.MaybeServe()
 	conformance.MaybeJudge()
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "conformance:", err)
@@ -38,6 +41,7 @@ func run() error {
 		prof    = flag.String("cpuprofile", "", "with -bench: write a CPU profile of our side")
 	)
 	flag.StringVar(&req.Run, "run", "", "only programs whose object/program matches this regular expression")
+	flag.StringVar(&req.Kernel, "kernel", "running", "kernel to compare with: running, or a series of the kernel lab (7.2)")
 	flag.BoolVar(&req.Verbose, "v", false, "print both logs of each program")
 	flag.IntVar(&req.Jobs, "j", runtime.NumCPU(), "programs judged at a time")
 	flag.IntVar(&req.Limit, "limit", 60, "seconds we may take for a program")
@@ -67,7 +71,7 @@ func run() error {
 		}
 		return conformance.Bench(os.Stdout, c, req.Run)
 	}
-	res, err := conformance.Run(os.Stderr, c, req, *fresh)
+	res, err := conformance.Run(ctx, os.Stderr, c, req, *fresh)
 	if err != nil {
 		return err
 	}
