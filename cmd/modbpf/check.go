@@ -60,7 +60,7 @@ refused before unsupported. Programs the manifest declares optional do not count
 		Args:    atLeast(1, "driver or object"),
 		RunE:    func(_ *cobra.Command, args []string) error { return a.check(&f, args) },
 	}
-	c.Flags().StringArrayVarP(&f.kernels, "kernel", "S", nil, "kernel to judge for: running, an embedded profile (6.12), or a file; repeatable")
+	c.Flags().StringArrayVarP(&f.kernels, "kernel", "S", nil, "kernel to judge for: running, a profile (6.12), all, or a file; repeatable")
 	c.Flags().StringArrayVarP(&f.settings, "set", "p", nil, "parameter NAME=VALUE to judge with; repeatable")
 	return c
 }
@@ -75,11 +75,13 @@ func (a *app) kernels(names []string) ([]framework.Kernel, error) {
 	}
 	var out []framework.Kernel
 	for _, n := range names {
-		k, err := profile.Find(n)
+		ks, err := profile.FindAll(n)
 		if err != nil {
 			return nil, profileError(err)
 		}
-		out = append(out, k)
+		for _, k := range ks {
+			out = append(out, k)
+		}
 	}
 	return out, nil
 }

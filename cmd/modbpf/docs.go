@@ -56,6 +56,11 @@ func documented(root *cobra.Command) []*cobra.Command {
 	for _, c := range subs {
 		if !c.Hidden && c.Name() != "help" && c.Name() != "completion" {
 			out = append(out, c)
+			for _, sub := range c.Commands() {
+				if !sub.Hidden {
+					out = append(out, sub)
+				}
+			}
 		}
 	}
 	return out
@@ -93,7 +98,7 @@ func commandReference(root *cobra.Command) []byte {
 		"Exit codes are in [exit-codes.md](exit-codes.md), the JSON in [reference-json.md](reference-json.md).\n\n## Flags of every command\n\n")
 	writeFlags(&b, root.PersistentFlags())
 	for _, c := range documented(root)[1:] {
-		fmt.Fprintf(&b, "\n## modbpf %s\n\n%s\n\n```\n%s\n```\n", c.Name(), longText(c), c.UseLine())
+		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n```\n%s\n```\n", c.CommandPath(), longText(c), c.UseLine())
 		if c.Example != "" {
 			fmt.Fprintf(&b, "\nExamples:\n\n```\n%s\n```\n", strings.TrimRight(dedent(c.Example), "\n"))
 		}

@@ -5,6 +5,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -216,11 +217,13 @@ func pointText(p kernel.Point) string {
 // profileError gives what opening a profile answers its exit code.
 func profileError(err error) error {
 	switch {
-	case errors.Is(err, profile.ErrNotFound):
+	case errors.Is(err, profile.ErrNotFound), errors.Is(err, fs.ErrNotExist):
 		return exitcode.NotFound.With(err)
-	case errors.Is(err, profile.ErrNoBTF), errors.Is(err, profile.ErrUnsupported):
+	case errors.Is(err, fs.ErrPermission):
+		return exitcode.Permission.With(err)
+	case errors.Is(err, profile.ErrNoBTF):
 		return exitcode.Unsupported.With(err)
-	case errors.Is(err, profile.ErrFormat):
+	case errors.Is(err, profile.ErrFormat), errors.Is(err, profile.ErrUnsupported):
 		return exitcode.Object.With(err)
 	}
 	return exitcode.IO.With(err)

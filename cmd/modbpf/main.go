@@ -101,7 +101,7 @@ func (a *app) root() *cobra.Command {
 // verbs are the commands in the order help shows them.
 var verbs = []func(*app) *cobra.Command{
 	insertCommand, removeCommand, listCommand, infoCommand, checkCommand, testCommand, upgradeCommand, rollbackCommand,
-	explainCommand, mapCommand, docsCommand,
+	explainCommand, profileCommand, mapCommand, docsCommand,
 }
 
 func noArgs(c *cobra.Command, args []string) error {
