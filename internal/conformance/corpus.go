@@ -26,8 +26,9 @@ import (
 	"github.com/modbpf/modbpf/internal/kernellab"
 )
 
-// selftests is the Debian package whose programs are the first corpus.
-const selftests = "linux-source-6.12"
+// Sources are the Debian packages whose selftests can be a corpus; the first
+// is what we are measured on, the others keep us from tuning to it.
+var Sources = []string{"linux-source-6.12", "linux-source-7.2", "linux-source-7.3"}
 
 // cflags compile the selftests; ATOMICS as the kernel's own build has it on x86.
 var cflags = []string{
@@ -69,9 +70,9 @@ func OpenDir(dir string) (*Corpus, error) {
 	return c, err
 }
 
-// Selftests is the kernel's own selftests, compiled. What is missing is fetched
-// and built, once; progress goes to w.
-func Selftests(ctx context.Context, w io.Writer) (*Corpus, error) {
+// Selftests is the kernel's own selftests of one source package, compiled. What
+// is missing is fetched and built, once; progress goes to w.
+func Selftests(ctx context.Context, w io.Writer, selftests string) (*Corpus, error) {
 	cache, err := CacheDir()
 	if err != nil {
 		return nil, err
@@ -85,7 +86,7 @@ func Selftests(ctx context.Context, w io.Writer) (*Corpus, error) {
 	c := &Corpus{Name: selftests, Dir: objs}
 	origin, err := os.ReadFile(filepath.Join(objs, "origin"))
 	if err != nil {
-		if err := buildSelftests(ctx, w, dir, objs, clang); err != nil {
+		if err := buildSelftests(ctx, w, selftests, dir, objs, clang); err != nil {
 			return nil, fmt.Errorf("build corpus %s: %w", selftests, err)
 		}
 		if origin, err = os.ReadFile(filepath.Join(objs, "origin")); err != nil {
@@ -120,7 +121,7 @@ func findClang(ctx context.Context) (*compiler, error) {
 	return nil, fmt.Errorf("find clang: install clang-19 (Debian: apt-get install clang-19): %w", kernellab.ErrUnavailable)
 }
 
-func buildSelftests(ctx context.Context, w io.Writer, dir, objs string, cc *compiler) error {
+func buildSelftests(ctx context.Context, w io.Writer, selftests, dir, objs string, cc *compiler) error {
 	lab, err := kernellab.Open()
 	if err != nil {
 		return err

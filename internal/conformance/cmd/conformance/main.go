@@ -32,6 +32,7 @@ func run() error {
 	var (
 		req     conformance.Request
 		dir     = flag.String("objects", "", "compare the objects of this folder instead of the kernel's selftests")
+		source  = flag.String("source", conformance.Sources[0], "Debian package of kernel sources whose selftests are compared")
 		docs    = flag.String("o", "", "write the report as Markdown to this file")
 		agreed  = flag.Bool("a", false, "list also programs on which both agree")
 		reasons = flag.Bool("reasons", false, "list programs both refuse, but for another reason or elsewhere")
@@ -53,7 +54,7 @@ func run() error {
 	if *dir != "" {
 		c, err = conformance.OpenDir(*dir)
 	} else {
-		c, err = conformance.Selftests(ctx, os.Stderr)
+		c, err = conformance.Selftests(ctx, os.Stderr, *source)
 	}
 	if err != nil {
 		return err
