@@ -2,6 +2,8 @@
 
 package verifier
 
+import "github.com/modbpf/modbpf/locks"
+
 // Judge says who decided that a program is safe.
 type Judge uint8
 
@@ -47,6 +49,9 @@ type Report struct {
 	StackDepth  int    // bytes, deepest call chain
 	WorstCase   int64  // instructions on the longest path; -1 if a bound is not known
 	WorstReason string // why WorstCase is -1
+	// Locks are the places where the program takes a lock: which lock, what was
+	// held already, what is touched under it.
+	Locks       []locks.Fact
 	Nanoseconds int64
 }
 

@@ -161,6 +161,17 @@ func (e *env) noteLock(r *Reg, rec *record, fk fieldKind, kind refKind) {
 	e.typed.lockFacts = append(e.typed.lockFacts, f)
 }
 
+// lockReport gives the facts about locks their C lines.
+func (e *env) lockReport() []locks.Fact {
+	for i := range e.typed.lockFacts {
+		f := &e.typed.lockFacts[i]
+		if l := e.lineOf(f.Insn); l != nil {
+			f.File, f.Line = l.File, l.Line
+		}
+	}
+	return e.typed.lockFacts
+}
+
 func (e *env) lockClass(m mapRef, b btfRef, id btfID, fk fieldKind, off int64) locks.Class {
 	if m != 0 {
 		return locks.Class{Map: e.maps[m].Name, Field: fk.String(), Off: off}

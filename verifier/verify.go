@@ -217,6 +217,7 @@ func (e *env) path() []Step {
 // report collects what was measured.
 func (e *env) report() Report {
 	r := Report{Processed: e.processed, States: e.peakStates, StackDepth: e.maxDepth, WorstCase: -1, WorstReason: "not computed"}
+	r.Locks = e.lockReport()
 	if !e.opts.NoWorst {
 		r.WorstCase, r.WorstReason = e.worstCase()
 	}
