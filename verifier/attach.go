@@ -95,30 +95,11 @@ func (e *env) attachStructOps() *Diagnostic {
 			}
 		}
 	}
-	stub, hasStub := s.Find(p.StructOps+"__"+m.Name, btf.KindFunc)
-	if !hasStub && e.slot != nil && e.slot.Stub != "" {
-		stub, hasStub = s.Find(e.slot.Stub, btf.KindFunc)
-	}
-	if e.slot != nil && e.slot.Need == structops.NotImplementable {
-		d := e.errAt(-1, CodeStructOpsSlot, "attach to unsupported member %s of struct %s", m.Name, p.StructOps)
-		d.Contract = "the kernel has no stub for " + m.Name
-		return d
-	}
-	if p.Flags&bpf.ProgSleepable == 0 && e.slot != nil && e.slot.MustSleep {
-		d := e.errAt(-1, CodeStructOpsSlot, "attach to unsupported member %s of struct %s", m.Name, p.StructOps)
-		d.Contract = m.Name + " takes sleepable programs only"
-		return d
-	}
-	if p.Flags&bpf.ProgSleepable != 0 && e.slot != nil && !e.slot.Sleepable {
-		d := e.errAt(-1, CodeStructOpsSlot, "attach to unsupported member %s of struct %s", m.Name, p.StructOps)
-		d.Contract = m.Name + " may not sleep"
+	if d := e.attachSlot(m.Name); d != nil {
 		return d
 	}
 	e.typed.proto, e.typed.protoBTF = to, s
 	e.typed.name = m.Name
-	if hasStub {
-		e.typed.stub = s.Type(stub).Ref
-	}
 	ret := s.SkipMods(s.Type(to).Ref)
 	if s.Kind(ret) == btf.KindPtr {
 		e.typed.retPtr = true
@@ -126,24 +107,48 @@ func (e *env) attachStructOps() *Diagnostic {
 			e.typed.retStruct = id
 		}
 	}
-	for i := range s.Type(to).Vlen {
-		if strings.HasSuffix(e.stubParam(i), "__ref") {
-			for j := range e.subs {
-				if e.subs[j].hasTailCall {
-					return e.errAt(-1, CodeStructOpsSlot, "program with __ref argument cannot tail call")
-				}
-			}
+	for i := range e.subs {
+		if e.subs[i].hasTailCall && e.takesRef() {
+			return e.errAt(-1, CodeStructOpsSlot, "program with __ref argument cannot tail call")
 		}
 	}
 	return nil
 }
 
-// stubParam is the name the kernel's stub gives an argument of the slot.
-func (e *env) stubParam(i int) string {
-	if e.typed.stub == 0 {
-		return ""
+// takesRef reports whether the slot hands the program a reference.
+func (e *env) takesRef() bool {
+	if e.slot == nil {
+		return false
 	}
-	return e.typed.protoBTF.Param(e.typed.stub, i).Name
+	for i := range e.slot.Args {
+		if e.slot.Args[i].Ref {
+			return true
+		}
+	}
+	return false
+}
+
+// attachSlot judges that the kernel lets a program fill the slot: it has a stub
+// for it, and the table's check accepts the program.
+func (e *env) attachSlot(member string) *Diagnostic {
+	if e.table == nil || e.slot == nil {
+		return nil
+	}
+	refuse := func(why string) *Diagnostic {
+		d := e.errAt(-1, CodeStructOpsSlot, "attach to unsupported member %s of struct %s", member, e.prog.StructOps)
+		d.Contract = why
+		return d
+	}
+	sleepable := e.prog.Flags&bpf.ProgSleepable != 0
+	switch {
+	case e.slot.Need == structops.NotImplementable:
+		return refuse("the kernel has no stub for " + member)
+	case sleepable && !e.slot.Sleepable:
+		return refuse(member + " may not sleep")
+	case !sleepable && e.slot.MustSleep:
+		return refuse(member + " takes sleepable programs only")
+	}
+	return nil
 }
 
 // attachTarget judges the target of tracing, LSM and extension programs.

@@ -8,6 +8,7 @@ import (
 	"github.com/modbpf/modbpf/bpf"
 	"github.com/modbpf/modbpf/btf"
 	"github.com/modbpf/modbpf/kfuncs"
+	"github.com/modbpf/modbpf/structops"
 	"github.com/modbpf/modbpf/verifier/scalar"
 )
 
@@ -83,6 +84,15 @@ func (e *env) checkBTFCtx(off, size int, acc access, dst *Reg) *Diagnostic {
 		}
 		t = s.Param(proto, arg).Type
 	}
+	if r := e.argRule(arg); r != nil && r.BTF != "" && !isRet {
+		id, ok := s.Find(r.BTF, btf.KindStruct)
+		if !ok {
+			return e.lacks(CodeCtxType, "the kernel has no struct %s", r.BTF)
+		}
+		dst.markPtr(ptrToBTFID | ptrTrusted)
+		dst.BTF, dst.BTFID = e.btfRefOf(s), id
+		return nil
+	}
 	t = s.SkipMods(t)
 	tt := s.Type(t)
 	if isScalarKind(tt.Kind) && tt.Size <= 8 || tt.Kind == btf.KindStruct || tt.Kind == btf.KindUnion {
@@ -104,11 +114,6 @@ func (e *env) checkBTFCtx(off, size int, acc access, dst *Reg) *Diagnostic {
 		if info.maybeNull() {
 			dst.ID = e.newID()
 		}
-		return nil
-	}
-	if id, ok := e.slotArg(s, arg); ok && !isRet {
-		dst.markPtr(ptrToBTFID | ptrTrusted)
-		dst.BTF, dst.BTFID = e.btfRefOf(s), id
 		return nil
 	}
 	to := s.SkipMods(tt.Ref)
@@ -135,7 +140,7 @@ func (e *env) checkBTFCtx(off, size int, acc access, dst *Reg) *Diagnostic {
 		}
 		return nil
 	}
-	id = e.argType(s, id, arg)
+	id = e.argType(s, id)
 	rt := ptrToBTFID | tags
 	if e.argsTrusted() {
 		rt |= ptrTrusted
@@ -162,36 +167,34 @@ func (e *env) checkBTFCtx(off, size int, acc access, dst *Reg) *Diagnostic {
 	return nil
 }
 
-// tableArgs are the types a table's access check gives arguments in place of
-// those in the prototype: every sock of a congestion control is a tcp_sock.
-var tableArgs = map[string]map[string]string{
-	"tcp_congestion_ops": {"sock": "tcp_sock"},
-}
-
-// slotArg is the struct a slot's contract gives an argument whatever its
-// declared type is: a qdisc's list of packets to free.
-func (e *env) slotArg(s *btf.Spec, arg int) (btf.ID, bool) {
-	if e.slot == nil {
-		return 0, false
-	}
-	for _, a := range e.slot.Args {
-		if a.Index == arg && a.BTF != "" {
-			return s.Find(a.BTF, btf.KindStruct)
-		}
-	}
-	return 0, false
-}
-
-// argType is the type a struct argument has for programs of the table.
-func (e *env) argType(s *btf.Spec, id btf.ID, arg int) btf.ID {
-	want := tableArgs[e.prog.StructOps][s.Name(id)]
-	if want == "" {
+// argType is the type a struct argument has for programs of the table: some
+// tables give programs another one than the prototype says.
+func (e *env) argType(s *btf.Spec, id btf.ID) btf.ID {
+	if e.table == nil {
 		return id
 	}
-	if t, ok := s.Find(want, btf.KindStruct); ok {
-		return t
+	name := s.Name(id)
+	for _, p := range e.table.Promote {
+		if p[0] == name {
+			if t, ok := s.Find(p[1], btf.KindStruct); ok {
+				return t
+			}
+		}
 	}
 	return id
+}
+
+// argRule is the table's rule for an argument, nil if there is none.
+func (e *env) argRule(arg int) *structops.ArgRule {
+	if e.slot == nil {
+		return nil
+	}
+	for i := range e.slot.Args {
+		if e.slot.Args[i].Index == arg {
+			return &e.slot.Args[i]
+		}
+	}
+	return nil
 }
 
 func (e *env) loadScalar(dst *Reg, size int) {
@@ -232,14 +235,14 @@ func (e *env) argsTrusted() bool {
 func (e *env) ctxArgInfo(arg int) RegType {
 	switch {
 	case e.prog.Type == bpf.ProgStructOps:
-		n := e.stubParam(arg)
-		switch {
-		case strings.HasSuffix(n, "__nullable") && !strings.HasSuffix(n, "__arena__nullable"):
-			return ptrToBTFID | ptrTrusted | maybeNull
-		case strings.HasSuffix(n, "__ref"):
-			return ptrToBTFID | ptrTrusted | objRelease
-		case strings.HasSuffix(n, "__arena"), strings.HasSuffix(n, "__arena__nullable"):
+		switch r := e.argRule(arg); {
+		case r == nil:
+		case r.Arena:
 			return ptrToArena
+		case r.Ref:
+			return ptrToBTFID | ptrTrusted | objRelease
+		case r.Nullable:
+			return ptrToBTFID | ptrTrusted | maybeNull
 		}
 	case e.prog.Type == bpf.ProgTracing && e.prog.AttachType == bpf.AttachTraceIter:
 		t := strings.TrimPrefix(e.typed.name, "bpf_iter_")
@@ -262,18 +265,18 @@ func (e *env) argRef(arg int) uint32 {
 
 // enterArgs acquires the references a struct_ops slot hands to the program.
 func (e *env) enterArgs() {
-	if e.prog.Type != bpf.ProgStructOps || e.typed.stub == 0 {
+	if e.slot == nil {
 		return
 	}
 	e.typed.argRefs = e.typed.argRefs[:0]
-	for i := range e.typed.protoBTF.Type(e.typed.stub).Vlen {
-		if strings.HasSuffix(e.stubParam(i), "__ref") {
-			save := e.insn
-			e.insn = 0
-			e.typed.argRefs = append(e.typed.argRefs, argRef{i, e.acquireRef()})
-			e.insn = save
+	save := e.insn
+	e.insn = 0
+	for i := range e.slot.Args {
+		if e.slot.Args[i].Ref {
+			e.typed.argRefs = append(e.typed.argRefs, argRef{e.slot.Args[i].Index, e.acquireRef()})
 		}
 	}
+	e.insn = save
 }
 
 // ctxOfProg judges an argument of a traced program: only its context has a type.

@@ -424,10 +424,8 @@ func (e *env) checkKernelWrite(r *Reg, regno int, off, size int64) *Diagnostic {
 	known := false
 	for i := range e.table.Writable {
 		f := &e.table.Writable[i]
-		if f.Struct != name && !e.castWritable(f.Struct, s, r.BTFID) {
-			continue
-		}
-		if len(f.Slots) > 0 && !holds(f.Slots, e.prog.Slot) || !f.First.IsZero() && e.k.Release().Less(f.First) || !f.Last.IsZero() && f.Last.Less(e.k.Release()) {
+		if f.Struct != name || len(f.Slots) > 0 && !holds(f.Slots, e.prog.Slot) ||
+			!f.First.IsZero() && e.k.Release().Less(f.First) || !f.Last.IsZero() && f.Last.Less(e.k.Release()) {
 			continue
 		}
 		known = true
@@ -435,10 +433,11 @@ func (e *env) checkKernelWrite(r *Reg, regno int, off, size int64) *Diagnostic {
 		if !ok {
 			continue
 		}
+		lo, n = lo+int64(f.Offset), n-int64(f.Offset)
 		if f.Size > 0 {
 			n = int64(f.Size)
 		}
-		if off >= lo && off+size <= lo+n {
+		if off >= lo && off+size <= lo+n && (!f.AtStart || off == lo) {
 			return nil
 		}
 	}
@@ -446,16 +445,6 @@ func (e *env) checkKernelWrite(r *Reg, regno int, off, size int64) *Diagnostic {
 		return refuse("the fields of " + name + " that " + e.prog.StructOps + " programs may write are listed by its table")
 	}
 	return refuse(e.prog.StructOps + " programs may not write to " + name)
-}
-
-// castWritable lets a table's rows for a derived struct hold for its base where
-// the kernel's check casts: the TCP tables take any of sock and its kinds.
-func (e *env) castWritable(want string, s *btf.Spec, id btf.ID) bool {
-	if e.prog.StructOps != "tcp_congestion_ops" {
-		return false
-	}
-	name := s.Name(id)
-	return name == want
 }
 
 // memberSpan finds where "a.b.c" lies in a struct.

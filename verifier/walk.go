@@ -176,6 +176,7 @@ func (e *env) checkOne(sub int, sleepable bool) *Diagnostic {
 			return d
 		}
 	} else {
+		e.enterArgs()
 		f.Regs[1].markPtr(ptrToCtx)
 	}
 	d := e.walk()
