@@ -14,7 +14,7 @@ func (c *compiler) special(i int, n *prog.Insn) {
 		c.jumps = append(c.jumps, jump{int32(c.pos()), n.Target, jumpCall})
 		c.bytes(0xe8, 0, 0, 0, 0)
 	case prog.Call:
-		c.lookup(i, n, false)
+		c.exit(n.Callee)
 	case prog.CallX:
 		c.mov(true, tmp3, c.src(n.Dst()))
 		c.exit(CalleeX)

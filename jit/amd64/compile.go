@@ -97,7 +97,8 @@ type Code struct {
 //
 //	blocks    flow.go    cut functions into basic blocks
 //	liveness  flow.go    which registers matter after each instruction
-//	fuse      fuse.go    instructions that become one
+//	fuse      fuse.go, fusemem.go  instructions that become one
+//	stack     fusemem.go stores nothing reads, and the stack left
 //	assign    regs.go    registers and frame layout of each function
 //	selection select.go  machine instructions, jumps long
 //	layout    layout.go  jumps short where they reach, addresses final
@@ -109,6 +110,7 @@ var passes = [...]struct {
 	{"blocks", (*compiler).blocks},
 	{"liveness", (*compiler).liveness},
 	{"fuse", (*compiler).fuse},
+	{"stack", (*compiler).deadStores},
 	{"assign", (*compiler).assign},
 	{"selection", (*compiler).selection},
 	{"layout", (*compiler).layout},

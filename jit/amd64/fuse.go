@@ -40,7 +40,9 @@ const (
 	markCmpMem            // branch on the comparison of the load in other with imm
 	markTest              // branch on s & imm
 	markOpMem             // d op= the load in other
-	markLookup            // a look-up and the branch on its result, which is in the next slot
+	markLookup            // a look-up without a call: s and imm say where the key is; wide: the next slot's branch is taken in
+	markUpdate            // [m] op= x, the operation in other
+	markHalves            // d = the two bytes at s + imm, swapped if shift is not 0
 )
 
 // scan is what fuse knows while it goes through a block. A version is the slot
@@ -73,7 +75,7 @@ func (c *compiler) fuse() {
 			if in.Kind == prog.Plain {
 				c.fuseAt(i, in, b, &s)
 			} else if in.Kind == prog.Call {
-				c.fuseLookup(i, in, b)
+				c.fuseLookup(i, in, b, &s)
 			}
 			e := c.effects[i]
 			if src := in.Src(); src < bpf.MaxRegs {
@@ -120,7 +122,7 @@ func (c *compiler) fuseAt(i int32, in *prog.Insn, b *block, s *scan) {
 		x := in.Op&bpf.SrcX != 0
 		switch in.Op & 0xf0 {
 		case bpf.AluOR, bpf.AluXOR, bpf.AluADD:
-			if x && c.fuseRotate(i, in, s) || x && c.fuseOpMem(i, in, b, s) {
+			if x && (c.fuseRotate(i, in, s) || c.fuseHalves(i, in, s) || c.fuseOpMem(i, in, b, s)) {
 				return
 			}
 			if in.Op&0xf0 == bpf.AluADD {
@@ -141,6 +143,8 @@ func (c *compiler) fuseAt(i int32, in *prog.Insn, b *block, s *scan) {
 				c.fuseExtend(i, in, s)
 			}
 		}
+	case bpf.ClassSTX:
+		c.fuseUpdate(i, in, b)
 	case bpf.ClassJMP, bpf.ClassJMP32:
 		if in.IsCond() && in.Op&bpf.SrcX == 0 {
 			if !c.fuseTest(i, in, s) {
@@ -399,21 +403,6 @@ func (c *compiler) fuseCmpMem(i int32, in *prog.Insn, b *block, _ *scan) {
 	c.marks[i] = mark{kind: markCmpMem, other: i - 1, imm: v}
 }
 
-// fuseLookup: r0 = look-up; if r0 == 0, where r0 does not matter at the target.
-func (c *compiler) fuseLookup(i int32, in *prog.Insn, b *block) {
-	if in.Callee != c.t.Lookup || i+1 >= b.end {
-		return
-	}
-	j := &c.p.Insns[i+1]
-	if j.Kind != prog.Plain || j.Op != bpf.ClassJMP|bpf.JmpJEQ || j.Dst() != 0 || j.Imm != 0 {
-		return
-	}
-	if c.blockList[c.blockOf[j.Target]].in&1 != 0 {
-		return
-	}
-	c.marks[i].kind = markLookup
-}
-
 // marked emits what a mark says.
 func (c *compiler) marked(i int, m *mark) {
 	switch m.kind {
@@ -444,20 +433,16 @@ func (c *compiler) marked(i int, m *mark) {
 		c.andImm(m.wide, c.r(m.d), c.r(m.s), m.imm)
 	case markOpMem:
 		in, ld := &c.p.Insns[i], &c.p.Insns[m.other]
-		g := byte(grpADD)
-		switch in.Op & 0xf0 {
-		case bpf.AluSUB:
-			g = grpSUB
-		case bpf.AluAND:
-			g = grpAND
-		case bpf.AluOR:
-			g = grpOR
-		case bpf.AluXOR:
-			g = grpXOR
-		}
+		g := group(in.Op)
 		c.arithMem(g, m.wide, c.r(m.d), c.mem(ld.Src(), int32(ld.Off)))
 	case markCmpMem:
 		c.branchOnMem(i, m)
+	case markUpdate:
+		c.update(i, m)
+	case markHalves:
+		c.halves(m)
+	case markLookup:
+		c.lookup(i, m)
 	case markTest:
 		in := &c.p.Insns[i]
 		if m.s == bpf.RegFP {

@@ -4,36 +4,34 @@ package amd64
 
 import (
 	"math/bits"
-
-	"github.com/modbpf/modbpf/jit/prog"
 )
 
-// lookup compiles a call that may be a map look-up. Where the map is known to be
-// an array or a hash table that code may walk, there is no call: R1 to R5 may be
-// used, as a call leaves nothing in them. With branch, the next slot branches
-// away when there is no element and R0 does not matter there.
-func (c *compiler) lookup(i int, n *prog.Insn, branch bool) {
-	h := c.handle[1]
-	clear(c.handle[:])
-	if h != 0 && n.Callee >= 0 && n.Callee == c.t.Lookup {
-		if a, ok := c.t.Inline[h]; ok {
-			c.arrayLookup(i, &a, branch)
-			return
-		}
-		if t, ok := c.t.Hashes[h]; ok {
-			c.hashLookup(&t)
-			return
-		}
+// lookup compiles a map look-up without a call. R1 to R5 may be used, as a call
+// leaves nothing in them.
+func (c *compiler) lookup(i int, m *mark) {
+	h := c.p.Insns[m.other].Val
+	if a, ok := c.t.Inline[h]; ok {
+		c.arrayLookup(i, m, &a)
+		return
 	}
-	c.exit(n.Callee)
+	t := c.t.Hashes[h]
+	c.hashLookup(m, &t)
 }
 
 // arrayLookup is an element's address by arithmetic, 0 when the index is too large.
-func (c *compiler) arrayLookup(i int, a *Array, branch bool) {
-	c.rm(0x8b, false, rax, at(rsi, 0))
+func (c *compiler) arrayLookup(i int, m *mark, a *Array) {
+	if m.s == keyConst {
+		c.arrayConst(i, m, a)
+		return
+	}
+	if m.s == keyInMemory {
+		c.rm(0x8b, false, rax, at(rsi, 0))
+	} else {
+		c.mov(false, rax, c.r(m.s))
+	}
 	c.arithImm(grpCMP, false, rax, int32(a.Entries))
 	none := -1
-	if branch {
+	if m.wide {
 		c.jcc(ccAE, c.p.Insns[i+1].Target)
 		c.marks[i+1].kind = markSkip
 	} else {
@@ -41,7 +39,7 @@ func (c *compiler) arrayLookup(i int, a *Array, branch bool) {
 	}
 	shift := uint8(bits.TrailingZeros32(a.Stride))
 	switch {
-	case a.Stride == 0 || a.Stride&(a.Stride-1) != 0:
+	case a.Stride&(a.Stride-1) != 0:
 		c.imulImm(true, rax, rax, int32(a.Stride))
 		shift = 0
 	case shift > 3:
@@ -62,11 +60,27 @@ func (c *compiler) arrayLookup(i int, a *Array, branch bool) {
 	}
 }
 
+// arrayConst is a look-up with a constant index: a constant address.
+func (c *compiler) arrayConst(i int, m *mark, a *Array) {
+	k := uint32(m.imm)
+	if m.wide {
+		c.marks[i+1].kind = markSkip
+	}
+	switch {
+	case k < a.Entries:
+		c.movImm(rax, a.Base+uint64(k)*uint64(a.Stride))
+	case m.wide:
+		c.jmp(c.p.Insns[i+1].Target)
+	default:
+		c.zero(rax)
+	}
+}
+
 // hashLookup walks a bucket without a lock. A writer publishes an element with
 // one store after filling it, loads of this machine are not reordered with
 // each other, and a walk that was carried off to another bucket by an element's
 // reuse ends at that bucket's mark and starts again.
-func (c *compiler) hashLookup(t *Hash) {
+func (c *compiler) hashLookup(m *mark, t *Hash) {
 	const (
 		key, word   = tmp3, tmp2 // the key if it is one word, else a word of it
 		hash, elem  = rax, rdx
@@ -77,12 +91,25 @@ func (c *compiler) hashLookup(t *Hash) {
 	)
 	words := int32(t.KeySize+7) / 8
 	wide := func(k int32) bool { return uint32(8*k+8) <= t.KeySize }
-	c.movImm(hash, t.Seed)
 	if words > 1 {
 		c.movImm(tmp, t.Mul)
 	}
 	for k := range words {
-		c.rm(0x8b, wide(k), key, at(from, 8*k))
+		switch m.s {
+		case keyInMemory:
+			c.rm(0x8b, wide(k), key, at(from, 8*k))
+		case keyConst:
+			v := uint64(int64(m.imm)) // as the store extended it
+			if !wide(k) {
+				v = uint64(uint32(m.imm))
+			}
+			c.movImm(key, v)
+		default:
+			c.mov(wide(k), key, c.r(m.s))
+		}
+		if k == 0 {
+			c.movImm(hash, t.Seed) // not before: the key may have been in rax
+		}
 		c.arith(grpXOR, true, hash, key)
 		if words > 1 {
 			c.ext(0xf7, true, 4, tmp) // mul: rdx:rax = rax * tmp

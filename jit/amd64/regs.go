@@ -47,7 +47,9 @@ func (c *compiler) assign() {
 		}
 		var written regSet
 		for i := f.Start; i < f.End; i++ {
-			written |= c.effects[i].defs
+			if c.marks[i].kind != markSkip {
+				written |= c.effects[i].defs
+			}
 		}
 		n := 0
 		for r := uint8(6); r <= 9; r++ {
@@ -58,7 +60,7 @@ func (c *compiler) assign() {
 			n++
 		}
 		fr.saved = fr.saveBf[:n]
-		fr.size = int32(f.Depth)
+		fr.size = int32(c.depth[k])
 		if f.MayGoto {
 			fr.budget = 0
 			fr.size += 8
@@ -92,9 +94,9 @@ type compiler struct {
 	fixups []Fixup
 	faults []Fault
 	batch  int32
-	leaves bool      // the code may leave to Go
-	saves  []int32   // by layout: bytes saved before each jump
-	handle [6]uint64 // in selection: map handle known to be in R1..R5 of the block
+	depth  []int   // stack each function uses
+	leaves bool    // the code may leave to Go
+	saves  []int32 // by layout: bytes saved before each jump
 }
 
 var compilers = sync.Pool{New: func() any { return new(compiler) }}

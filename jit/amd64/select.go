@@ -21,9 +21,6 @@ func (c *compiler) selection() {
 		c.prologue()
 		for i := f.Start; i < f.End && c.err == nil; i++ {
 			c.slots[i] = int32(c.pos())
-			if c.leader[i] {
-				clear(c.handle[:])
-			}
 			c.insn(i, &c.p.Insns[i])
 		}
 		c.trap()
@@ -114,18 +111,7 @@ func (c *compiler) fail(slot int, format string, a ...any) {
 }
 
 func (c *compiler) insn(i int, n *prog.Insn) {
-	if d := c.effects[i].defs; d&argRegs != 0 {
-		for r := uint8(1); r <= 5; r++ {
-			if d&bit(r) != 0 {
-				c.handle[r] = c.handle[r] & keepHandle(n)
-			}
-		}
-	}
 	if m := &c.marks[i]; m.kind != markNone {
-		if m.kind == markLookup {
-			c.lookup(i, n, true)
-			return
-		}
 		c.marked(i, m)
 		return
 	}
@@ -135,13 +121,9 @@ func (c *compiler) insn(i int, n *prog.Insn) {
 		return
 	case prog.LdImm64:
 		c.constant(n.Dst(), n.Val)
-		if n.Ref.Pseudo == bpf.PseudoMapFD && n.Dst() < 6 {
-			c.handle[n.Dst()] = n.Val
-		}
 		return
 	default:
 		c.special(i, n)
-		clear(c.handle[:])
 		return
 	}
 	switch n.Class() {
@@ -154,14 +136,6 @@ func (c *compiler) insn(i int, n *prog.Insn) {
 	default:
 		c.access(i, n)
 	}
-}
-
-// keepHandle is all ones for a call, which reads what it is about to clobber.
-func keepHandle(n *prog.Insn) uint64 {
-	if n.Kind == prog.Call {
-		return 1<<64 - 1
-	}
-	return 0
 }
 
 // constant loads an immediate; flags are dead between instructions.
