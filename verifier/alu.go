@@ -18,7 +18,8 @@ func (e *env) setRules() {
 		f Feature
 		r scalar.Rules
 	}{
-		{FeatDivMod, scalar.DivMod | scalar.StepBits},
+		{FeatDivMod, scalar.DivMod},
+		{FeatStepBits, scalar.StepBits},
 		{FeatSwapBits, scalar.SwapBits},
 		{FeatProbe, scalar.Probe},
 		{FeatNegRange, scalar.NegRange | scalar.WrapAdd},
@@ -110,19 +111,48 @@ func (e *env) scalarALU(in bpf.Insn, r *Reg, op uint8, is32 bool, v scalar.Value
 			return d
 		}
 	}
+	before := r.Val.UMax()
 	r.Val = scalar.ALU(op, in.Off, is32, r.Val, v, e.rules)
-	if op == bpf.AluADD && !is32 && r.ID != 0 && v.IsConst() && !same {
-		c := v.Const()
-		if r.ID&addConst != 0 || c > math.MaxInt32 {
-			clearScalarID(r)
-		} else {
-			r.ID |= addConst
-			r.Off = int32(c)
-		}
-	} else {
-		clearScalarID(r)
+	if r.ID != 0 && !same && e.link(r, op, is32, &v, before) {
+		return e.settle(r)
 	}
+	clearScalarID(r)
 	return e.settle(r)
+}
+
+// link keeps a scalar linked after a constant was added to it, if it can be.
+func (e *env) link(r *Reg, op uint8, is32 bool, v *scalar.Value, before uint64) bool {
+	if r.ID&addConst != 0 {
+		return false
+	}
+	if !e.has(FeatLinkDelta) {
+		if op != bpf.AluADD || is32 || !v.IsConst() || v.Const() > math.MaxInt32 {
+			return false
+		}
+		r.ID |= addConst64
+		r.Off = int32(v.Const())
+		return true
+	}
+	if op != bpf.AluADD && op != bpf.AluSUB || is32 && !v.IsConst32() || !is32 && !v.IsConst() {
+		return false
+	}
+	c := int64(v.Const())
+	if is32 {
+		c = int64(int32(c))
+	}
+	if c != int64(int32(c)) || is32 && before > math.MaxUint32 || op == bpf.AluSUB && c == math.MinInt32 {
+		return false
+	}
+	if op == bpf.AluSUB {
+		c = -c
+	}
+	r.Off = int32(c)
+	if is32 {
+		r.ID |= addConst32
+	} else {
+		r.ID |= addConst64
+	}
+	return true
 }
 
 // forkSign splits the path when a number is 0 or -1, as after a shift of the sign.

@@ -47,6 +47,9 @@ func (e *env) checkCall(in bpf.Insn) (exit bool, diag *Diagnostic) {
 			return false, d
 		}
 		e.commitStackWrites(inst, at)
+		if e.insn != at {
+			return false, nil // returned to the caller
+		}
 	}
 	e.insn = at + 1
 	return false, nil

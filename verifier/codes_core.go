@@ -249,7 +249,7 @@ var _ = register([]CodeInfo{
 	{CodeSockmapUpdate, "sockmap-update", "Only some programs may change a sockmap.", "bpf_map_update_elem(sockmap) in a kprobe", []string{"cannot update sockmap in this context"}, "use bpf_sock_map_update in sock_ops"},
 	{CodeFuncIP, "func-ip", "bpf_get_func_ip is for fentry, fexit, fmod_ret and kprobe programs.", "bpf_get_func_ip in a raw tracepoint", []string{"supported only for fentry/fexit/fmod_ret programs", "not supported for program type"}, "use another program type"},
 	{CodeStorageFlags, "local-storage-flags", "bpf_get_local_storage takes flags 0.", "bpf_get_local_storage(map, 1)", []string{"get_local_storage() doesn't support non-zero flags"}, "pass 0"},
-	{CodeTailCallState, "tail-call-held", "Nothing is held at a tail call.", "bpf_spin_lock; bpf_tail_call", []string{"tail_call cannot be used inside", "tail_call would lead to reference leak"}, "release it first"},
+	{CodeTailCallState, "tail-call-held", "Nothing is held at a tail call.", "bpf_spin_lock; bpf_tail_call", []string{"cannot tail call within callback", "tail_call cannot be used inside", "tail_call would lead to reference leak"}, "release it first"},
 	{CodeRetval, "set-retval", "Void LSM hooks have no return value to set.", "bpf_set_retval in a void lsm_cgroup hook", []string{"can't modify return value"}, "remove the call"},
 	{CodeHelperMem, "helper-memory", "A helper does not write into this memory.", "helper writes through a BTF pointer", []string{"may write into memory pointed by"}, "use a buffer of the program"},
 	{CodeHelperProbe, "helper-probe", "The helper is not allowed in this probe.", "(uprobes)", []string{"helper call is not allowed in probe"}, "use another attach type"},

@@ -68,7 +68,7 @@ type coreState struct {
 	idCounts []idCount
 	unbound  Reg
 	loose    bool // how stack bytes are compared inside loops
-	histEnt  int // history entry of the current instruction, -1 none
+	histEnt  int  // history entry of the current instruction, -1 none
 	walking  bool
 
 	pool   []*State

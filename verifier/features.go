@@ -41,6 +41,11 @@ const (
 	FeatElideNull                           // array look-ups by a constant key in range are not null
 	FeatSwapBits                            // byte swaps keep known bits
 	FeatLooseStack                          // inside loops stack bytes may be of another kind than in the kept state
+	FeatStepBits                            // a range that meets the bits in one value is that value
+	FeatTailReturns                         // a tail call in a function returns to its caller when it succeeds
+	FeatLinkDelta                           // linked scalars differ by any 32-bit constant, in 32-bit sums too
+	FeatLinkLive                            // only live registers are linked
+	FeatMayGotoZero                         // may_goto may go nowhere
 	FeatSleepableTail                       // sleepable programs may use program arrays
 	nFeatures
 )
@@ -63,7 +68,12 @@ var featureTable = [nFeatures]FeatureInfo{
 	FeatElideNull:            {FeatElideNull, "elide-null", bpf.Release{Major: 6, Minor: 14}, bpf.Release{}, "bpf: verifier: Support eliding map lookup nullness"},
 	FeatSwapBits:             {FeatSwapBits, "swap-bits", bpf.Release{Major: 6, Minor: 18}, bpf.Release{}, "bpf: Track byte swaps in tnums (seen in 6.18.44)"},
 	FeatLooseStack:           {FeatLooseStack, "loose-stack", bpf.Release{Major: 7, Minor: 0}, bpf.Release{}, "stacksafe compares kinds of bytes for EXACT only (read in 7.2; 6.18 walks as if not)"},
-	FeatSleepableTail:        {FeatSleepableTail, "sleepable-tail-call", bpf.Release{Major: 6, Minor: 16}, bpf.Release{}, "bpf: Allow some trace helpers for all prog types"},
+	FeatStepBits:             {FeatStepBits, "step-bits", bpf.Release{Major: 6, Minor: 18}, bpf.Release{}, "bpf: Improve bounds when tnum has a single possible value (seen in 6.18.44)"},
+	FeatTailReturns:          {FeatTailReturns, "tail-returns", bpf.Release{Major: 6, Minor: 18}, bpf.Release{}, "bpf: Account for tail calls in subprograms (seen in 6.18.44)"},
+	FeatLinkDelta:            {FeatLinkDelta, "link-delta", bpf.Release{Major: 6, Minor: 18}, bpf.Release{}, "bpf: Support negative offsets, BPF_SUB, and alu32 for linked register tracking (seen in 6.18.44)"},
+	FeatLinkLive:             {FeatLinkLive, "link-live", bpf.Release{Major: 7, Minor: 0}, bpf.Release{}, "bpf: collect only live registers in linked regs"},
+	FeatMayGotoZero:          {FeatMayGotoZero, "may-goto-zero", bpf.Release{Major: 6, Minor: 15}, bpf.Release{}, "bpf: Allow may_goto with offset 0"},
+	FeatSleepableTail:        {FeatSleepableTail, "sleepable-tail-call", bpf.Release{Major: 7, Minor: 0}, bpf.Release{}, "read in 7.2; refused by 6.18"},
 	FeatFrames16:             {FeatFrames16, "call-frames-16", bpf.Release{Major: 7, Minor: 2}, bpf.Release{}, "MAX_CALL_FRAMES 16 (read in 7.2; 8 in 6.12)"},
 	FeatLiveRegs:             {FeatLiveRegs, "live-registers", bpf.Release{Major: 6, Minor: 15}, bpf.Release{}, "bpf: use register liveness information for func_states_equal"},
 	FeatSccLoops:             {FeatSccLoops, "scc-loops", bpf.Release{Major: 6, Minor: 17}, bpf.Release{}, "bpf: propagate read/precision marks over state graph backedges"},

@@ -117,10 +117,31 @@ func (e *env) checkHelper(in bpf.Insn) *Diagnostic {
 			return d
 		}
 	}
+	if id == fnTailCall && e.has(FeatTailReturns) {
+		if e.cur.Cur == 0 {
+			return nil // the program ends, or nothing happened
+		}
+		return e.tailReturn()
+	}
 	if changes {
 		e.clearPacketPointers()
 	}
 	return nil
+}
+
+// tailReturn walks both outcomes of a tail call in a function: it fails and the
+// function goes on, or the other program's result is the function's.
+func (e *env) tailReturn() *Diagnostic {
+	at := e.insn
+	if e.cur.frame().InCallback {
+		return e.errf(CodeTailCallState, "a callback tail calls")
+	}
+	if _, d := e.pushState(at+1, at); d != nil {
+		return d
+	}
+	e.clearPacketPointers()
+	e.cur.regs()[0].markUnknown()
+	return e.leaveFunc()
 }
 
 // noteMapCall judges map calls and remembers their map for the JIT.

@@ -387,8 +387,14 @@ func (e *env) collectLinked(st *State, id uint32, l *linkedRegs) {
 	}
 	for i := st.Cur; i >= 0; i-- {
 		f := st.Frames[i]
+		live := uint16(0xffff)
+		if e.has(FeatLinkLive) {
+			live = e.aux[frameInsn(st, i)].live
+		}
 		for j := range f.Regs[:regFP] {
-			add(&f.Regs[j], i, j, false)
+			if live>>j&1 != 0 {
+				add(&f.Regs[j], i, j, false)
+			}
 		}
 		for j := range f.Stack {
 			if f.Stack[j].isSpill() {
@@ -409,6 +415,9 @@ func (e *env) syncLinked(st *State, known *Reg, l *linkedRegs) {
 		if r.Type != scalarValue || r == known || r.ID&^addConst != known.ID&^addConst {
 			continue
 		}
+		if (r.ID^known.ID)&addConst == addConst {
+			continue // one was added to in 32 bits, the other in 64
+		}
 		if r.ID&addConst == 0 && known.ID&addConst == 0 || r.Off == known.Off {
 			*r = *known
 			continue
@@ -418,6 +427,9 @@ func (e *env) syncLinked(st *State, known *Reg, l *linkedRegs) {
 		*r = *known
 		r.Off, r.ID = off, id
 		r.Val = scalar.ALU(bpf.AluADD, 0, false, r.Val, delta, e.rules)
+		if (r.ID|known.ID)&addConst32 != 0 {
+			r.Val = scalar.ZExt32(r.Val, e.rules)
+		}
 	}
 }
 

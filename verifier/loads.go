@@ -29,7 +29,7 @@ func (e *env) resolveLoads() *Diagnostic {
 			if !knownOpcode(in.Op) {
 				return e.errAt(i, CodeOpcode, "operation code %#02x at %d is not known", in.Op, i)
 			}
-			e.aux[i].bad = badFields(in)
+			e.aux[i].bad = badFields(in, e.has(FeatMayGotoZero))
 			continue
 		}
 		if i == len(e.insns)-1 {
@@ -198,7 +198,7 @@ func knownOpcode(op uint8) bool { return opcodes[op] }
 
 // badFields finds fields that the instruction does not use and that are set,
 // and other things wrong with an instruction wherever it stands; 0 is nothing.
-func badFields(in bpf.Insn) Code {
+func badFields(in bpf.Insn, zeroGoto bool) Code {
 	isX := in.Op&bpf.SrcX != 0
 	op := in.Op & 0xf0
 	switch in.Class() {
@@ -283,7 +283,7 @@ func badFields(in bpf.Insn) Code {
 				return CodeReserved
 			}
 		case bpf.JmpJCOND:
-			if in.Op != bpf.OpMayGoto || in.Src() != 0 || in.Dst() != 0 || in.Imm != 0 || in.Off == 0 {
+			if in.Op != bpf.OpMayGoto || in.Src() != 0 || in.Dst() != 0 || in.Imm != 0 || in.Off == 0 && !zeroGoto {
 				return CodeMayGoto
 			}
 		default:

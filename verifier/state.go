@@ -69,9 +69,13 @@ type Reg struct {
 	Precise bool
 }
 
-// addConst marks an id whose register differs from the id's others by the
-// constant in Off (linked scalars).
-const addConst = 1 << 31
+// addConst64 and addConst32 mark an id whose register differs from the id's
+// others by the constant in Off, added in 64 or 32 bits (linked scalars).
+const (
+	addConst64 = 1 << 31
+	addConst32 = 1 << 30
+	addConst   = addConst64 | addConst32
+)
 
 // Iterator states, as Reg.Kind has them.
 const (
