@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 )
 
 // ID numbers a type within a Spec and its base; 0 is void.
@@ -81,7 +82,10 @@ type Spec struct {
 	tags    map[ID][]ID
 
 	indexOnce sync.Once
+	indexed   atomic.Bool
 	index     []uint32
+	searchMu  sync.Mutex
+	searched  map[string][]ID // names that were searched for before there was an index
 	name      string
 }
 

@@ -5,6 +5,7 @@ package btf
 import (
 	"errors"
 	"os"
+	"slices"
 	"testing"
 )
 
@@ -95,4 +96,37 @@ func FuzzParse(f *testing.F) {
 			s.Find(s.Name(id))
 		}
 	})
+}
+
+// TestSearch holds the search for single names to the index: the same ids in
+// the same order, for names that occur often, once and never.
+func TestSearch(t *testing.T) {
+	raw, err := os.ReadFile("/sys/kernel/btf/vmlinux")
+	if err != nil {
+		t.Skip(err)
+	}
+	searching, err := Parse(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	indexed, err := Parse(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	indexed.Index()
+	names := []string{"sock", "tcp_sock", "int", "list_head", "no such name", "", "u32", "task_struct", "tcp_congestion_ops", "k"}
+	for i := range 40 { // enough to make the index take over
+		names = append(names, indexed.Name(ID(1000+i*997)))
+	}
+	for _, n := range names {
+		got, want := slices.Sorted(searching.Named(n)), slices.Sorted(indexed.Named(n))
+		if !slices.Equal(got, want) {
+			t.Errorf("%q: search finds %v, the index %v", n, got, want)
+		}
+		a, aok := searching.Find(n)
+		b, bok := indexed.Find(n)
+		if a != b || aok != bok {
+			t.Errorf("%q: search finds %d %v first, the index %d %v", n, a, aok, b, bok)
+		}
+	}
 }

@@ -3,12 +3,18 @@
 package btf
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"iter"
+	"slices"
 )
 
-// The name index is an open-addressed table of type ids: slot = hash of the
+// Names are found in two ways. The first few look-ups in a large blob search
+// the string section for the name and then the types for its offset: inserting
+// a driver asks for fewer than ten names, and hashing all of a vmlinux would take
+// longer than the whole insertion. After that, and for small blobs, there is an
+// index: it is an open-addressed table of type ids: slot = hash of the
 // name, linear probing, 0 is empty. It is built on the first look-up, or taken
 // ready made from a profile (SetIndex), because hashing all names of a vmlinux
 // takes longer than a whole check is allowed to.
@@ -68,6 +74,7 @@ func (s *Spec) buildIndex() {
 		tab[h] = uint32(s.first) + uint32(i)
 	}
 	s.index = tab
+	s.indexed.Store(true)
 }
 
 // Index returns the name index as bytes, to be stored beside the blob.
@@ -100,8 +107,69 @@ func (s *Spec) SetIndex(raw []byte) error {
 	if !empty {
 		return errIndex
 	}
-	s.indexOnce.Do(func() { s.index = tab })
+	s.indexOnce.Do(func() {
+		s.index = tab
+		s.indexed.Store(true)
+	})
 	return nil
+}
+
+const (
+	fewLookups = 24   // distinct names that are searched for before an index is built
+	smallBlob  = 4096 // types; below, the index costs nothing
+)
+
+// search finds the ids of a name without the index; ok is false when the index
+// is there, or had better be built.
+func (s *Spec) search(name string) (ids []ID, ok bool) {
+	if len(s.offs) < smallBlob || s.indexed.Load() || name == "" {
+		return nil, false
+	}
+	s.searchMu.Lock()
+	defer s.searchMu.Unlock()
+	if ids, ok := s.searched[name]; ok {
+		return ids, true
+	}
+	if len(s.searched) >= fewLookups {
+		return nil, false
+	}
+	// A name can be in the section more than once, and a split blob's types may
+	// use their base's strings.
+	want := append(append([]byte{0}, name...), 0)
+	for b := s; b != nil; b = b.base {
+		at := 0
+		if len(b.strs) > len(name) && string(b.strs[:len(name)]) == name && b.strs[len(name)] == 0 {
+			ids = s.withName(b.firstStr, ids)
+		}
+		for {
+			i := bytes.Index(b.strs[at:], want)
+			if i < 0 {
+				break
+			}
+			at += i + 1
+			ids = s.withName(b.firstStr+uint32(at), ids)
+		}
+	}
+	slices.Sort(ids)
+	if s.searched == nil {
+		s.searched = map[string][]ID{}
+	}
+	s.searched[name] = ids
+	return ids, true
+}
+
+// withName appends the types whose name begins at an offset.
+func (s *Spec) withName(off uint32, ids []ID) []ID {
+	for i, o := range s.offs {
+		if s.u32(int(o)) == off {
+			switch Kind(s.u32(int(o)+4) >> 24 & 0x1f) {
+			case KindDeclTag, KindTypeTag, KindPtr:
+			default:
+				ids = append(ids, s.first+ID(i))
+			}
+		}
+	}
+	return ids
 }
 
 // Named yields the ids of this blob and its bases that carry a name, this
@@ -109,6 +177,14 @@ func (s *Spec) SetIndex(raw []byte) error {
 func (s *Spec) Named(name string) iter.Seq[ID] {
 	return func(yield func(ID) bool) {
 		for b := s; b != nil; b = b.base {
+			if ids, ok := b.search(name); ok {
+				for _, id := range ids {
+					if !yield(id) {
+						return
+					}
+				}
+				continue
+			}
 			b.indexOnce.Do(b.buildIndex)
 			mask := uint32(len(b.index) - 1)
 			for h := hashName([]byte(name)) & mask; b.index[h] != 0; h = (h + 1) & mask {

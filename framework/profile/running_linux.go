@@ -25,7 +25,7 @@ func Running() (*Profile, error) {
 		return nil, fmt.Errorf("read kernel release: %w", err)
 	}
 	uname := unix.ByteSliceToString(u.Release[:])
-	raw, err := os.ReadFile(filepath.Join(btfDir, "vmlinux"))
+	raw, err := readBTF(filepath.Join(btfDir, "vmlinux"))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("read types of the running kernel %s: %w: built without CONFIG_DEBUG_INFO_BTF", uname, ErrNoBTF)
 	}
