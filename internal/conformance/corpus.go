@@ -216,7 +216,7 @@ func compileAll(ctx context.Context, w io.Writer, cc *compiler, tools, root, inc
 	}
 	fmt.Fprintf(w, "compiling %d programs with %s\n", len(srcs), cc.version)
 	flags := append(slices.Clone(cflags),
-		"-I"+inc, "-I"+filepath.Join(root, "usr/include"), "-I"+bpf, "-I"+filepath.Join(bpf, "progs"),
+		"-I"+inc, "-I"+filepath.Join(root, "usr/include"), "-I"+bpf, "-I"+filepath.Join(bpf, "progs"), "-I"+filepath.Join(bpf, "libarena/include"),
 		"-I"+filepath.Join(tools, "include/uapi"), "-I"+filepath.Join(tools, "include"),
 		"-idirafter", "/usr/include/"+multiarch(), "-idirafter", "/usr/include")
 	var mu sync.Mutex
@@ -228,15 +228,17 @@ func compileAll(ctx context.Context, w io.Writer, cc *compiler, tools, root, inc
 			for s := range work {
 				name := strings.TrimSuffix(filepath.Base(s), ".c")
 				obj := filepath.Join(out, name+".bpf.o")
-				ok := false
+				_, err := os.Stat(obj)
+				ok := err == nil // by an earlier, interrupted run
 				// Headers of a new vmlinux.h declare kfuncs that some sources declare too.
 				for _, extra := range [][]string{nil, {"-DBPF_NO_KFUNC_PROTOTYPES"}} {
+					if ok {
+						break
+					}
 					args := append(append(slices.Clone(flags), extra...), "-c", s, "-o", obj)
 					cmd := exec.CommandContext(ctx, cc.path, args...)
 					cmd.Dir = filepath.Dir(s)
-					if ok = cmd.Run() == nil; ok {
-						break
-					}
+					ok = cmd.Run() == nil
 				}
 				if !ok {
 					mu.Lock()
