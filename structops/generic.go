@@ -65,11 +65,17 @@ func Read(s *btf.Spec, name string) (*Layout, error) {
 func (l *Layout) stub(m *Member) {
 	names := []string{l.Name + "__" + m.Name}
 	if t := Newest(l.Name); t != nil {
-		if s := t.Slot(m.Name); s != nil && s.Stub != "" {
-			names = append(names, s.Stub)
+		if s := t.Slot(m.Name); s != nil {
+			names = []string{s.Stub}
+			if old := TableFor(releases[0], l.Name); old != nil && old.Slot(m.Name) != nil {
+				names = append(names, old.Slot(m.Name).Stub)
+			}
 		}
 	}
 	for _, n := range names {
+		if n == "" {
+			continue
+		}
 		id, ok := l.Spec.Find(n, btf.KindFunc)
 		if !ok {
 			continue
