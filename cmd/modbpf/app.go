@@ -182,6 +182,13 @@ func (p *progress) tick() {
 	p.timer.Reset(200 * time.Millisecond)
 }
 
+// say changes what is shown as going on.
+func (p *progress) say(what string) {
+	p.mu.Lock()
+	p.what = what
+	p.mu.Unlock()
+}
+
 func (p *progress) step() {
 	p.mu.Lock()
 	p.done++

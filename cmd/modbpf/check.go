@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 	"strings"
@@ -31,11 +32,15 @@ type verdictLine struct {
 	Processed    int    `json:"processed"`
 	WorstCase    *int64 `json:"worst_case"`
 	Nanoseconds  int64  `json:"nanoseconds"`
+	// Exact is what that kernel itself said; only with --exact.
+	Exact *framework.Opinion `json:"exact,omitempty"`
 }
 
 type checkFlags struct {
 	kernels  []string
 	settings []string
+	exact    bool
+	repro    string
 }
 
 func checkCommand(a *app) *cobra.Command {
@@ -62,6 +67,8 @@ refused before unsupported. Programs the manifest declares optional do not count
 	}
 	c.Flags().StringArrayVarP(&f.kernels, "kernel", "S", nil, "kernel to judge for: running, a profile (6.12), all, or a file; repeatable")
 	c.Flags().StringArrayVarP(&f.settings, "set", "p", nil, "parameter NAME=VALUE to judge with; repeatable")
+	c.Flags().BoolVar(&f.exact, "exact", false, "ask also those kernels themselves, in guests under QEMU (Debian kernels by series: 6.12, 6.18, 7.2, 7.3)")
+	c.Flags().StringVar(&f.repro, "reproducers", "reproducers", "with --exact: folder for what shows each difference")
 	return c
 }
 
@@ -117,8 +124,18 @@ func (a *app) check(f *checkFlags, paths []string) error {
 				continue
 			}
 			_, results, _ := b.Check(framework.CheckOptions{All: true}) // what keeps it from being inserted shows as notes
+			opinions := map[string]*framework.Opinion{}
+			if f.exact {
+				list, err := b.Exact(context.Background(), results, framework.ExactOptions{Reproducers: f.repro, Progress: p.say})
+				if err != nil {
+					return err
+				}
+				for _, o := range list {
+					opinions[o.Program] = o
+				}
+			}
 			for _, r := range results {
-				a.printVerdict(path, k, r)
+				a.printVerdict(path, k, r, opinions[r.Program])
 			}
 			if !a.json {
 				for _, n := range b.Notes {
@@ -171,10 +188,10 @@ func (a *app) checkFailed(path, kernel string, err error) *framework.Result {
 	return r
 }
 
-func (a *app) printVerdict(path string, k framework.Kernel, r *framework.Result) {
+func (a *app) printVerdict(path string, k framework.Kernel, r *framework.Result, exact *framework.Opinion) {
 	l := verdictLine{
 		Object: path, Program: r.Program, Section: r.Section, Kernel: k.Name(), Verdict: r.Verdict.String(),
-		Code: r.Code(), Message: r.Message(), Instructions: r.Instructions, Nanoseconds: r.Nanoseconds,
+		Code: r.Code(), Message: r.Message(), Instructions: r.Instructions, Nanoseconds: r.Nanoseconds, Exact: exact,
 	}
 	if r.Diagnostic != nil && r.Diagnostic.Line != nil {
 		l.File, l.Line, l.Source = r.Diagnostic.Line.File, r.Diagnostic.Line.Line, strings.TrimSpace(r.Diagnostic.Line.Source)
@@ -204,6 +221,32 @@ func (a *app) printVerdict(path string, k framework.Kernel, r *framework.Result)
 	default:
 		a.printf("\n")
 		a.printDiagnostic(r)
+	}
+	if exact != nil {
+		a.printOpinion(exact)
+	}
+}
+
+// printOpinion prints what the kernel itself said.
+func (a *app) printOpinion(o *framework.Opinion) {
+	color := green
+	if o.Verdict != "accept" {
+		color = red
+	}
+	a.printf("  kernel %s: %s", o.Kernel, a.paint(color, o.Verdict))
+	if o.Processed > 0 {
+		a.printf("  %d processed", o.Processed)
+	}
+	if o.Message != "" {
+		a.printf("  %s", o.Message)
+	}
+	a.printf("\n")
+	if o.Differs {
+		a.printf("  %s", a.paint(red, "the verdicts differ"))
+		if o.Reproducer != "" {
+			a.printf(": see %s", o.Reproducer)
+		}
+		a.printf("\n")
 	}
 }
 
@@ -261,5 +304,5 @@ func (a *app) printVerdictTo(path string, k framework.Kernel, r *framework.Resul
 	b := *a
 	b.out = a.err
 	b.color = a.color && isTerminal(a.err)
-	b.printVerdict(path, k, r)
+	b.printVerdict(path, k, r, nil)
 }

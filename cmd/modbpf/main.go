@@ -23,7 +23,10 @@ import (
 // version is set by the linker.
 var version = "unknown"
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() {
+	framework.EnterGuest()
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
 
 // run is the whole command with its exit code.
 func run(args []string, stdout, stderr io.Writer) (code int) {

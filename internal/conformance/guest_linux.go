@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/modbpf/modbpf/bpf"
 	"github.com/modbpf/modbpf/framework/kernel/sys"
 	"github.com/modbpf/modbpf/framework/object"
 	"github.com/modbpf/modbpf/framework/profile"
@@ -51,6 +52,7 @@ type Question struct {
 	Programs []string          `json:"programs,omitempty"` // nil: all
 	Contents map[string][]byte `json:"contents,omitempty"` // data sections that differ from the object's own, by map
 	Verbose  bool              `json:"verbose,omitempty"`  // keep the whole log
+	Insns    []bpf.Insn        `json:"insns,omitempty"`    // to load in place of the (only) program's own
 }
 
 // Answer is what the kernel said of one program.
@@ -61,8 +63,11 @@ type Answer struct {
 	Log     string  `json:"log,omitempty"`
 }
 
-// begins is the verdict of a row that only says which object comes next.
-const begins = "begins"
+// Verdicts of rows that only say where the answering process is.
+const (
+	begins = "begins" // with an object
+	ends   = "ends"
+)
 
 func serve(in io.Reader, out io.Writer) error {
 	p, err := profile.Running()
@@ -78,6 +83,9 @@ func serve(in io.Reader, out io.Writer) error {
 			return fmt.Errorf("read question: %w", err)
 		}
 		if err := answer(&q, p, enc); err != nil {
+			return err
+		}
+		if err := enc.Encode(Answer{Object: q.Name, Said: Kernels{Verdict: ends}}); err != nil {
 			return err
 		}
 	}
@@ -109,6 +117,13 @@ func answer(q *Question, k *profile.Profile, enc *json.Encoder) error {
 				a.Said.Verdict = "unsupported"
 			}
 		} else {
+			if q.Insns != nil {
+				other := *p.Program
+				other.Insns = q.Insns
+				changed := *p
+				changed.Program = &other
+				p = &changed
+			}
 			a.Said = ask(l, p, q.Verbose)
 			a.Said.Key, a.Log = keyOf(p), a.Said.Log
 			if !q.Verbose {
@@ -241,7 +256,7 @@ func (g *Guest) askOnce(ctx context.Context, exe string, qs []Question, each fun
 			if i := slices.IndexFunc(qs, func(q Question) bool { return q.Name == a.Object }); i >= 0 {
 				done = i
 			}
-			if a.Said.Verdict != begins {
+			if a.Said.Verdict != begins && a.Said.Verdict != ends {
 				each(a)
 			}
 		}

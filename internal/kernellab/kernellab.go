@@ -22,6 +22,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"time"
 )
 
@@ -38,6 +39,8 @@ type Lab struct {
 	dir  string
 	qemu string
 	init string // binary that serves as /init; built on first use when empty
+
+	mu sync.Mutex // of init while it is built
 }
 
 // Option changes a Lab.
@@ -110,6 +113,8 @@ func (m Machine) normal() Machine {
 
 // initBinary is the path of the /init to use.
 func (l *Lab) initBinary(ctx context.Context) (string, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.init != "" {
 		return l.init, nil
 	}
@@ -123,6 +128,7 @@ func (l *Lab) initBinary(ctx context.Context) (string, error) {
 	if err := os.Rename(out, final); err != nil {
 		return "", fmt.Errorf("build the guest's init: %w", err)
 	}
+	l.init = final
 	return final, nil
 }
 
