@@ -20,6 +20,7 @@ func (e *env) setRules() {
 	}{
 		{FeatDivMod, scalar.DivMod},
 		{FeatStepBits, scalar.StepBits},
+		{FeatCircle, scalar.Circle},
 		{FeatSwapBits, scalar.SwapBits},
 		{FeatProbe, scalar.Probe},
 		{FeatNegRange, scalar.NegRange | scalar.WrapAdd},

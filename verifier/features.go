@@ -47,6 +47,7 @@ const (
 	FeatLinkLive                            // only live registers are linked
 	FeatMayGotoZero                         // may_goto may go nowhere
 	FeatSleepableTail                       // sleepable programs may use program arrays
+	FeatCircle                              // ranges are arcs of a circle
 	nFeatures
 )
 
@@ -100,6 +101,7 @@ var featureTable = [nFeatures]FeatureInfo{
 	FeatTrustedRet:           {FeatTrustedRet, "trusted-ret", bpf.Release{Major: 7, Minor: 0}, bpf.Release{}, "bpf: return PTR_TO_BTF_ID | PTR_TRUSTED from BPF kfuncs by default"},
 	FeatPercpuKptrExact:      {FeatPercpuKptrExact, "percpu-kptr-exact", bpf.Release{Major: 7, Minor: 2}, bpf.Release{}, "map_kptr_match_type compares MEM_PERCPU (read in 7.2)"},
 	FeatVoidGlobal:           {FeatVoidGlobal, "void-global", bpf.Release{Major: 7, Minor: 0}, bpf.Release{}, "read in 7.2, not in 6.12"},
+	FeatCircle:               {FeatCircle, "circular-ranges", bpf.Release{Major: 7, Minor: 2}, bpf.Release{}, "cnum: circular numbers (read in 7.2)"},
 }
 
 // Features lists the table.

@@ -152,6 +152,27 @@ func (a Arc[T]) holds(b Arc[T]) bool {
 	return a.Size == ^T(0) || d+b.Size <= a.Size
 }
 
+// without takes a word away if it is an end of the unsigned or signed interval.
+func (a Arc[T]) without(c T) Arc[T] {
+	if a.isEmpty() || a.Size == 0 {
+		return a.intersect(Arc[T]{c + 1, ^T(0) - 1})
+	}
+	ulo, uhi, slo, shi := a.umin(), a.umax(), a.smin(), a.smax()
+	if ulo == c {
+		ulo++
+	}
+	if uhi == c {
+		uhi--
+	}
+	if slo == c {
+		slo++
+	}
+	if shi == c {
+		shi--
+	}
+	return a.intersect(urange(ulo, uhi)).intersect(srange(slo, shi))
+}
+
 // norm gives the whole circle one name.
 func (a Arc[T]) norm() Arc[T] {
 	if a.Size == ^T(0) {

@@ -168,7 +168,7 @@ func Refine(op uint8, is32 bool, a, b *Value, taken bool, r Rules) {
 	if !taken {
 		op = Reverse(op)
 	}
-	refine(op, is32, a, b)
+	refine(op, is32, a, b, r)
 	a.Sync(r)
 	b.Sync(r)
 }
@@ -191,7 +191,7 @@ func Branch(op uint8, is32 bool, a, b *Value, r Rules) (taken int, yesA, yesB, n
 	return -1, yesA, yesB, noA, noB
 }
 
-func refine(op uint8, is32 bool, a, b *Value) {
+func refine(op uint8, is32 bool, a, b *Value, r Rules) {
 	switch op {
 	case bpf.JmpJGE, bpf.JmpJGT, bpf.JmpJSGE, bpf.JmpJSGT:
 		op = Flip(op)
@@ -228,9 +228,9 @@ func refine(op uint8, is32 bool, a, b *Value) {
 		a.Bits = a.Bits.and(constBits(^c))
 	default:
 		if is32 {
-			refineArcs(op, &a.R32, &b.R32)
+			refineArcs(op, &a.R32, &b.R32, r)
 		} else {
-			refineArcs(op, &a.R64, &b.R64)
+			refineArcs(op, &a.R64, &b.R64, r)
 		}
 	}
 }
@@ -252,10 +252,14 @@ func (v *Value) constant(is32 bool) uint64 {
 
 // refineArcs refines ranges by a (in)equality; op is one of the "less" forms or
 // JNE with b a constant.
-func refineArcs[T word](op uint8, a, b *Arc[T]) {
+func refineArcs[T word](op uint8, a, b *Arc[T], r Rules) {
 	top, s := ^T(0), signBit[T]()
 	switch op {
 	case bpf.JmpJNE:
+		if r&Circle == 0 {
+			*a = a.without(b.Base)
+			return
+		}
 		*a = a.intersect(Arc[T]{b.Base + 1, top - 1})
 	case bpf.JmpJLE:
 		*a = a.intersect(urange(0, b.umax()))

@@ -34,8 +34,9 @@ const (
 	WrapAdd                     // sums that overflow on every value keep their range (6.17)
 	SameReg                     // a register compared with itself decides the branch (6.19)
 	RangeAnd                    // unused by operators: AND/OR with a constant forks a 0/-1 mask (7.0)
+	Circle                      // ranges are arcs: trimmed across blocks of 2^32, and without inner points (7.2)
 
-	Newest = DivMod | Probe | StepBits | SwapBits | NegRange | MulSigned | MulUnion | WrapAdd | SameReg | RangeAnd
+	Newest = DivMod | Probe | StepBits | SwapBits | NegRange | MulSigned | MulUnion | WrapAdd | SameReg | RangeAnd | Circle
 )
 
 // Value is what is known of one number.
@@ -205,12 +206,38 @@ func (v *Value) Sync(r Rules) {
 	v.rangesFromBits(r)
 	for range 2 {
 		v.R32 = v.R32.intersect(arc32(v.R64))
-		v.R64 = trimTo32(v.R64, v.R32)
+		if r&Circle != 0 {
+			v.R64 = trimTo32(v.R64, v.R32)
+		} else {
+			v.trimBlocks()
+		}
 	}
 	t := v.Bits.intersect(rangeBits(v.R64.umin(), v.R64.umax()))
 	lo := t.subreg().intersect(rangeBits(uint64(v.R32.umin()), uint64(v.R32.umax())))
 	v.Bits = t.withSubreg(lo)
 	v.rangesFromBits(r)
+}
+
+// trimBlocks is the older way from half to whole: the ends of the signed and of
+// the unsigned interval move within their block of 2^32, and a number that was
+// sign extended and is not negative below is not negative at all.
+func (v *Value) trimBlocks() {
+	if v.R64.isEmpty() || v.R32.isEmpty() {
+		return
+	}
+	lo32b, hi32b := uint64(v.R32.umin()), uint64(v.R32.umax())
+	ulo, uhi := v.R64.umin(), v.R64.umax()
+	slo, shi := v.R64.smin(), v.R64.smax()
+	ulo, uhi = max(ulo, ulo&^lo32|lo32b), min(uhi, uhi&^lo32|hi32b)
+	slo, shi = smax(slo, slo&^lo32|lo32b), smin(shi, shi&^lo32|hi32b)
+	if ulo > uhi || slt(shi, slo) {
+		v.R64 = empty[uint64]()
+		return
+	}
+	v.R64 = v.R64.intersect(urange(ulo, uhi)).intersect(srange(slo, shi))
+	if v.S32Min() >= 0 && !v.R64.isEmpty() && v.SMin() >= math.MinInt32 && v.SMax() <= math.MaxInt32 {
+		v.R64 = v.R64.intersect(urange(uint64(v.U32Min()), uint64(v.U32Max())))
+	}
 }
 
 // ZExt32 is the number a 32-bit operation leaves: the upper half becomes 0.
