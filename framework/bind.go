@@ -207,7 +207,7 @@ func (b *Bound) addTable(bm *object.BoundMap, ep *manifest.ExtensionPoint) error
 	table := bm.Spec.Table
 	if bm.Err != nil {
 		if miss, ok := object.Missing(bm.Err); ok {
-			return exitcode.Unsupported.Errorf("driver %s: kernel %s has no extension point %s%s: %w", b.Driver.Name(), b.Kernel.Uname(), table, b.whenceTable(table), miss)
+			return exitcode.Unsupported.Errorf("driver %s: kernel %s has no extension point %s%s: %w", b.Driver.Name(), b.Kernel.Uname(), table, Whence(table), miss)
 		}
 		return exitcode.Object.Errorf("driver %s: %w", b.Driver.Name(), bm.Err)
 	}
@@ -232,7 +232,7 @@ func (b *Bound) addTable(bm *object.BoundMap, ep *manifest.ExtensionPoint) error
 		return exitcode.Unsupported.Errorf("driver %s: kernel %s has no slot %s.%s%s", b.Driver.Name(), b.Kernel.Uname(), table, a.Member, hint)
 	}
 	if t := b.Kernel.StructOps(table); t != nil {
-		if err := required(b, t.Name, slotsNeeded(t, b.Kernel.Release()), p.Slots); err != nil {
+		if err := b.filled(t, p.Slots); err != nil {
 			return err
 		}
 	}

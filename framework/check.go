@@ -14,38 +14,10 @@ import (
 	"github.com/modbpf/modbpf/btf"
 	"github.com/modbpf/modbpf/framework/exitcode"
 	"github.com/modbpf/modbpf/framework/object"
-	"github.com/modbpf/modbpf/structops"
 	"github.com/modbpf/modbpf/verifier"
 )
 
 func idOf(in bpf.Insn) btf.ID { return btf.ID(uint32(in.Imm)) }
-
-// slotsNeeded are the members of a table that a driver must fill.
-func slotsNeeded(t *structops.Table, r bpf.Release) (out []string) {
-	for _, s := range t.Slots {
-		if s.Need == structops.Required && !r.Less(s.First) && (s.Last.IsZero() || !s.Last.Less(r)) {
-			out = append(out, s.Member)
-		}
-	}
-	return out
-}
-
-// required reports a required slot without a program.
-func required(b *Bound, table string, need, have []string) error {
-	for _, n := range need {
-		found := false
-		for _, h := range have {
-			found = found || h == n
-		}
-		if !found {
-			return exitcode.Object.Errorf("driver %s: %s needs a program for slot %s: the kernel refuses the table without", b.Driver.Name(), table, n)
-		}
-	}
-	return nil
-}
-
-// whenceTable says when a table appeared and which option builds it.
-func (b *Bound) whenceTable(table string) string { return Whence(table) }
 
 // Result is the verdict on one program.
 type Result struct {
