@@ -32,7 +32,7 @@ func run() error {
 	var (
 		req     conformance.Request
 		dir     = flag.String("objects", "", "compare the objects of this folder instead of the kernel's selftests")
-		source  = flag.String("source", conformance.Sources[0], "Debian package of kernel sources whose selftests are compared")
+		source  = flag.String("source", conformance.Sources[0], "Debian package of kernel sources whose selftests are compared, or debian: the objects that packages ship")
 		docs    = flag.String("o", "", "write the report as Markdown to this file")
 		agreed  = flag.Bool("a", false, "list also programs on which both agree")
 		reasons = flag.Bool("reasons", false, "list programs both refuse, but for another reason or elsewhere")
@@ -51,9 +51,12 @@ func run() error {
 	defer stop()
 	var c *conformance.Corpus
 	var err error
-	if *dir != "" {
+	switch {
+	case *dir != "":
 		c, err = conformance.OpenDir(*dir)
-	} else {
+	case *source == "debian":
+		c, err = conformance.Debian(ctx, os.Stderr)
+	default:
 		c, err = conformance.Selftests(ctx, os.Stderr, *source)
 	}
 	if err != nil {
