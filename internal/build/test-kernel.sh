@@ -11,4 +11,4 @@ done
 packages=$(grep -rl --include='*_test.go' 'kernellab/labtest\|kernellab"' . | xargs -rn1 dirname | sort -u)
 [ -n "$packages" ] || { echo "test-kernel: no tests"; exit 1; }
 # shellcheck disable=SC2086
-MODBPF_KERNEL_TESTS=1 exec "${GO:-go}" test -count=1 -p 1 -timeout 25m -v -run "${RUN:-.}" $packages
+CGO_ENABLED=0 MODBPF_KERNEL_TESTS=1 exec "${GO:-go}" test -count=1 -p 1 -timeout 25m -v -run "${RUN:-.}" $packages

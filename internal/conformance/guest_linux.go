@@ -156,8 +156,13 @@ func OpenGuest(ctx context.Context, series string, opts ...kernellab.Option) (*G
 	if err != nil {
 		return nil, err
 	}
-	return &Guest{Lab: lab, Kernel: k, Machine: kernellab.Machine{Memory: 2048}}, nil
+	return &Guest{Lab: lab, Kernel: k, Machine: kernellab.Machine{Memory: 2048, Modules: guestModules}}, nil
 }
+
+// guestModules are loaded in the guest: the modules that offer kfuncs, whose BTF
+// embedded profiles have. A kernel without them would refuse what calls them.
+var guestModules = append(slices.Clone(kernellab.DefaultModules), "tcp_bbr", "tcp_dctcp", "nf_conntrack", "nf_nat", "nf_flow_table", "xfrm_interface", "fou")
+
 
 // batch is how many objects go into one guest: it is thrown away afterwards, so
 // that nothing one object does to the kernel is seen by many others.

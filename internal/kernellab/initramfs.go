@@ -5,7 +5,9 @@ package kernellab
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"debug/elf"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -27,7 +29,7 @@ var carried = []string{
 	"drivers/hid", "net/sched", "net/ipv4/tcp_*", "net/smc", "net/tls", "fs/binfmt_misc", "drivers/input/evdev", "drivers/input/mousedev",
 	"drivers/input/joydev", "drivers/input/misc/uinput", "drivers/input/input-leds", "drivers/net/veth", "drivers/net/dummy", "drivers/net/ifb",
 	"drivers/net/tun", "drivers/net/slip/slip", "drivers/net/macvlan", "drivers/net/ipvlan", "drivers/net/bonding", "drivers/net/vrf",
-	"net/bridge/bridge", "net/netfilter/nf_conntrack", "net/netfilter/nf_nat", "net/netfilter/nf_tables", "net/ipv4/netfilter/nf_defrag_ipv4", "net/ipv6/netfilter/nf_defrag_ipv6",
+	"net/bridge/bridge", "net/netfilter/nf_conntrack", "net/netfilter/nf_nat", "net/netfilter/nf_tables", "net/netfilter/nf_flow_table", "net/ipv4/fou", "net/ipv4/netfilter/nf_defrag_ipv4", "net/ipv6/netfilter/nf_defrag_ipv6",
 	"net/xfrm", "net/mptcp/mptcp_diag", "net/ipv4/inet_diag", "fs/fuse",
 }
 
@@ -112,8 +114,9 @@ func moduleDeps(raw []byte) ([]string, error) {
 // moduleArchive is the part of the initramfs that depends on the kernel alone,
 // kept beside it.
 func (k *Kernel) moduleArchive(ctx context.Context) (archive string, deps map[string][]string, err error) {
-	archive = filepath.Join(k.dir, "modules.cpio")
-	list := filepath.Join(k.dir, "modules.json")
+	sum := sha256.Sum256([]byte(strings.Join(carried, " ")))
+	archive = filepath.Join(k.dir, "modules-"+hex.EncodeToString(sum[:6])+".cpio")
+	list := strings.TrimSuffix(archive, ".cpio") + ".json"
 	unlock, err := lockFile(ctx, archive+".lock")
 	if err != nil {
 		return "", nil, err
@@ -203,6 +206,12 @@ func (k *Kernel) writeInitramfs(ctx context.Context, w io.Writer, initBinary []b
 		c.dir(d)
 	}
 	c.node("dev/console", 5, 1)
+	config, err := os.ReadFile(k.Config())
+	if err != nil {
+		return err
+	}
+	c.dir("boot")
+	c.file("boot/config-"+k.Uname, 0o644, config)
 	c.file("init", 0o755, initBinary)
 	c.link("bin/modprobe", "/init")
 	c.link("bin/rmmod", "/init")

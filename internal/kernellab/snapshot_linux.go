@@ -17,6 +17,9 @@ import (
 	"time"
 )
 
+// initramfsVersion counts changes in what writeInitramfs puts beside the modules.
+const initramfsVersion = 2
+
 // A snapshot is the state of a booted guest whose agent waits for its first
 // job, as QEMU's migration writes it. Its name is a digest of all that made it:
 // kernel, agent, modules, machine, QEMU.
@@ -61,7 +64,7 @@ func (l *Lab) snapshotName(ctx context.Context, k *Kernel, m Machine, agent []by
 		return "", fmt.Errorf("ask qemu for its version: %w", err)
 	}
 	h := sha256.New()
-	fmt.Fprintf(h, "%s\n%+v\n%q\n%s\n%q\n%q\n", version, k.Packages, qemuArgs(m), kernelArgs+m.Append, m.Modules, carried)
+	fmt.Fprintf(h, "%d\n%s\n%+v\n%q\n%s\n%q\n%q\n", initramfsVersion, version, k.Packages, qemuArgs(m), kernelArgs+m.Append, m.Modules, carried)
 	h.Write(agent)
 	return filepath.Join(l.dir, "snapshots", k.Series+"-"+hex.EncodeToString(h.Sum(nil))[:24]+".state"), nil
 }
