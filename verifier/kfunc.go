@@ -195,7 +195,7 @@ func (e *env) use() kfuncs.Use {
 	p := e.prog
 	return kfuncs.Use{
 		Type: e.progType(), Attach: p.AttachType, Sleepable: p.Flags&bpf.ProgSleepable != 0,
-		StructOps: p.StructOps, Slot: p.Slot, AttachName: p.AttachName, Config: e.k.Config,
+		StructOps: p.StructOps, Slot: p.Slot, AttachName: p.AttachName, Config: configOf(e.k),
 	}
 }
 
@@ -536,4 +536,13 @@ func (e *env) isCtxType(s *btf.Spec, pointee btf.ID) bool {
 		ctx = k.SkipMods(ctx)
 	}
 	return false
+}
+
+// configOf is nil for a kernel whose build configuration is not known: then a
+// kfunc that its types have counts as built.
+func configOf(k Kernel) func(string) string {
+	if h, ok := k.(interface{ HasConfig() bool }); ok && !h.HasConfig() {
+		return nil
+	}
+	return k.Config
 }

@@ -146,7 +146,9 @@ func (d *device) open() error {
 	return nil
 }
 
-func (d *device) close() error {
+func (d *device) close() error { return errors.Join(d.closeNodes(), d.Close()) }
+
+func (d *device) closeNodes() error {
 	var errs []error
 	for _, n := range d.nodes {
 		errs = append(errs, n.Close())
@@ -154,7 +156,8 @@ func (d *device) close() error {
 	if d.raw >= 0 {
 		errs = append(errs, unix.Close(d.raw))
 	}
-	return errors.Join(append(errs, d.Close())...)
+	d.nodes, d.raw = nil, -1
+	return errors.Join(errs...)
 }
 
 func (d *device) readRaw() ([]byte, error) {
@@ -221,6 +224,18 @@ func (d *device) record(reports [][]byte, send func([]byte) error) (*trace, erro
 		t.hidraw = append(t.hidraw, raw)
 	}
 	return t, nil
+}
+
+// only is the trace with what the other reports led to left out.
+func (t *trace) only(keep func(int) bool) *trace {
+	c := *t
+	c.events, c.hidraw = make([][]evdev.Event, len(t.events)), make([][]byte, len(t.hidraw))
+	for i := range t.events {
+		if keep(i) {
+			c.events[i], c.hidraw[i] = t.events[i], t.hidraw[i]
+		}
+	}
+	return &c
 }
 
 // timed are events that depend on when something else in the kernel runs: the

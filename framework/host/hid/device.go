@@ -70,6 +70,7 @@ type Device struct {
 	dataSize  int
 	frames    [3]frame // one for an event, one for an injected report, one for requests
 	inEvent   bool
+	scratch   []byte // the report when there is no event buffer
 	destroyed bool
 }
 

@@ -119,7 +119,14 @@ func (d *Device) inputLocked(run *world.Run, t descriptor.ReportType, report []b
 // returns the buffer and how much of it is the report.
 func (d *Device) dispatchEvent(run *world.Run, t descriptor.ReportType, report []byte, source uint64, fromBPF bool) ([]byte, int, error) {
 	if d.data == 0 {
-		return report, len(report), nil
+		// The transport's own buffer, which has room to pad a short report.
+		if d.scratch == nil {
+			d.scratch = make([]byte, MaxReport)
+		}
+		if len(report) > len(d.scratch) {
+			return nil, 0, EINVAL
+		}
+		return d.scratch, copy(d.scratch, report), nil
 	}
 	if len(report) > d.dataSize {
 		return nil, 0, EINVAL
