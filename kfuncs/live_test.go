@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -16,13 +17,20 @@ import (
 	"github.com/modbpf/modbpf/btf"
 	"github.com/modbpf/modbpf/framework/kernel/sys"
 	"github.com/modbpf/modbpf/framework/profile"
+	"github.com/modbpf/modbpf/internal/kernellab/labtest"
 	"github.com/modbpf/modbpf/kfuncs"
 	"github.com/modbpf/modbpf/structops"
 )
 
-// running is the profile of the machine's own kernel; the test is skipped where
-// that kernel cannot be asked.
-func running(t *testing.T) *profile.Profile {
+// machine is the kernel that is asked: its types, and its configuration if known.
+type machine struct {
+	*profile.Profile
+	config func(string) string
+}
+
+// running is the machine's own kernel, or the guest's; the test is skipped
+// where it cannot be asked.
+func running(t *testing.T) machine {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("needs root to ask the kernel")
@@ -34,7 +42,18 @@ func running(t *testing.T) *profile.Profile {
 	if _, err := load(t, use{Use: kfuncs.Use{Type: bpf.ProgSocketFilter}}, mov(0, 0), bpf.Insn{Op: bpf.OpExit}); err != nil {
 		t.Skipf("kernel does not let us load programs: %v", err)
 	}
-	return p
+	m := machine{Profile: p}
+	if p.HasConfig() {
+		m.config = p.Config
+	}
+	if labtest.InGuest() { // a guest has no file with its configuration
+		e, err := profile.Find(p.Release().Series())
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.config = e.Config
+	}
+	return m
 }
 
 func mov(dst uint8, v int32) bpf.Insn {
@@ -81,8 +100,21 @@ func load(t *testing.T, u use, insns ...bpf.Insn) (string, error) {
 	return log, err
 }
 
+// targets are what programs with typed arguments are attached to.
+var targets = map[bpf.AttachType]struct {
+	name, attach string
+	kind         btf.Kind
+}{
+	bpf.AttachTraceIter:   {"bpf_iter_task", "task", btf.KindFunc},
+	bpf.AttachTraceRawTP:  {"btf_trace_sched_switch", "sched_switch", btf.KindTypedef},
+	bpf.AttachTraceFentry: {"bpf_lsm_file_open", "bpf_lsm_file_open", btf.KindFunc},
+	bpf.AttachTraceFexit:  {"bpf_lsm_file_open", "bpf_lsm_file_open", btf.KindFunc},
+	bpf.AttachLSMMac:      {"bpf_lsm_file_open", "file_open", btf.KindFunc},
+	bpf.AttachLSMCgroup:   {"bpf_lsm_socket_post_create", "socket_post_create", btf.KindFunc},
+}
+
 // uses lists every kind of program this kernel lets us load.
-func uses(t *testing.T, p *profile.Profile) []use {
+func uses(t *testing.T, p machine) []use {
 	t.Helper()
 	var all []use
 	for _, h := range structops.Hooks(p.Release()) {
@@ -91,45 +123,52 @@ func uses(t *testing.T, p *profile.Profile) []use {
 			attach = append([]bpf.AttachType{0}, attach...)
 		}
 		for _, at := range attach {
-			u := use{Use: kfuncs.Use{Type: h.Type, Attach: at, Sleepable: h.AlwaysSleepable, Config: p.Config}}
+			u := use{Use: kfuncs.Use{Type: h.Type, Attach: at, Sleepable: h.AlwaysSleepable, Config: p.config}}
 			if r, ok := h.Returns(at); ok {
 				u.ret = int32(r.Min)
 			}
 			if h.CtxBTF {
-				if h.Type != bpf.ProgTracing || at != bpf.AttachTraceIter && at != bpf.AttachTraceRawTP {
+				tgt, ok := targets[at]
+				if !ok || h.Type == bpf.ProgStructOps {
 					continue
 				}
-				name, kind := "bpf_iter_task", btf.KindFunc
-				u.AttachName = "task"
-				if at == bpf.AttachTraceRawTP {
-					name, kind = "btf_trace_sched_switch", btf.KindTypedef
-					u.AttachName = "sched_switch"
-				}
-				id, ok := p.BTF().Find(name, kind)
+				id, ok := p.BTF().Find(tgt.name, tgt.kind)
 				if !ok {
 					continue
 				}
-				u.attachID = id
+				u.AttachName, u.attachID = tgt.attach, id
+				if h.CanSleep(at) && at != bpf.AttachTraceIter && at != bpf.AttachTraceRawTP {
+					v := u
+					v.Sleepable = true
+					all = append(all, v)
+				}
 			}
 			all = append(all, u)
 		}
 	}
 	for _, name := range []string{"tcp", "unix"} {
 		if id, ok := p.BTF().Find("bpf_iter_"+name, btf.KindFunc); ok {
-			all = append(all, use{Use: kfuncs.Use{Type: bpf.ProgTracing, Attach: bpf.AttachTraceIter, AttachName: name, Config: p.Config}, attachID: id})
+			all = append(all, use{Use: kfuncs.Use{Type: bpf.ProgTracing, Attach: bpf.AttachTraceIter, AttachName: name, Config: p.config}, attachID: id})
 		}
 	}
-	if id, ok := p.BTF().Find("tcp_congestion_ops", btf.KindStruct); ok {
-		for i := range p.BTF().Type(id).Vlen {
-			if m := p.BTF().Member(id, i); m.Name == "ssthresh" || m.Name == "init" || m.Name == "release" {
-				all = append(all, use{Use: kfuncs.Use{Type: bpf.ProgStructOps, StructOps: "tcp_congestion_ops", Slot: m.Name, Config: p.Config}, attachID: id, member: i})
+	for _, name := range structops.TableNames(p.BTF()) {
+		l, err := structops.Read(p.BTF(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range l.Members {
+			if m.IsSlot() {
+				all = append(all, use{Use: kfuncs.Use{Type: bpf.ProgStructOps, StructOps: name, Slot: m.Name, Config: p.config}, attachID: l.Type, member: m.Index})
 			}
 		}
 	}
 	var out []use
 	for _, u := range all {
-		if _, err := load(t, u, mov(0, u.ret), bpf.Insn{Op: bpf.OpExit}); err != nil {
-			t.Logf("%s: not to be had from this kernel: %.100v", u, err)
+		log, err := load(t, u, mov(0, u.ret), bpf.Insn{Op: bpf.OpExit})
+		if err != nil && (u.Type != bpf.ProgStructOps || strings.Contains(log, "attach to unsupported member") || strings.Contains(log, "is not supported") || log == "") {
+			if u.Type != bpf.ProgStructOps {
+				t.Logf("%s: not to be had from this kernel: %.100v", u, err)
+			}
 			continue
 		}
 		out = append(out, u)
@@ -139,7 +178,9 @@ func uses(t *testing.T, p *profile.Profile) []use {
 
 // TestHelpersLive calls every helper from every kind of program with nothing in
 // its arguments: what the kernel complains about says whether it has a prototype.
-func TestHelpersLive(t *testing.T) {
+func TestHelpersLive(t *testing.T) { helpersLive(t) }
+
+func helpersLive(t *testing.T) {
 	p := running(t)
 	asked, bad, hardened := 0, 0, 0
 	for _, u := range uses(t, p) {
@@ -170,11 +211,13 @@ func TestHelpersLive(t *testing.T) {
 
 // TestHelpersGPL does the same from programs without a licence: helpers that
 // are for GPL programs only must be refused for that reason, and no others.
-func TestHelpersGPL(t *testing.T) {
+func TestHelpersGPL(t *testing.T) { helpersGPL(t) }
+
+func helpersGPL(t *testing.T) {
 	p := running(t)
 	for _, typ := range []bpf.ProgType{bpf.ProgXDP, bpf.ProgSchedCls, bpf.ProgKprobe, bpf.ProgSockOps, bpf.ProgCgroupSockopt, bpf.ProgRawTracepoint, bpf.ProgPerfEvent, bpf.ProgSKSkb, bpf.ProgLWTXmit} {
 		for _, h := range kfuncs.Helpers(p.Release()) {
-			u := kfuncs.Use{Type: typ, Config: p.Config}
+			u := kfuncs.Use{Type: typ, Config: p.config}
 			proto, _ := kfuncs.HelperProto(p.Release(), h.ID, u)
 			if proto == nil || h.Name == "probe_write_user" {
 				continue
@@ -203,7 +246,9 @@ func attachFor(t bpf.ProgType) uint32 {
 }
 
 // TestKfuncsLive does for kfuncs what TestHelpersLive does for helpers.
-func TestKfuncsLive(t *testing.T) {
+func TestKfuncsLive(t *testing.T) { kfuncsLive(t) }
+
+func kfuncsLive(t *testing.T) {
 	p := running(t)
 	all := uses(t, p)
 	asked, bad, kfs := 0, 0, 0
@@ -269,7 +314,7 @@ func TestKfuncTags(t *testing.T) {
 	for _, k := range kfuncs.All(p.Release()) {
 		builtin := false
 		for _, r := range k.Registrations {
-			on := kfuncs.Enabled(r.Config, p.Config)
+			on := kfuncs.Enabled(r.Config, p.config)
 			builtin = builtin || on && !isModule(r, p)
 		}
 		if builtin && !have[k.Name] {
@@ -285,7 +330,22 @@ func TestKfuncTags(t *testing.T) {
 	}
 }
 
-func isModule(r kfuncs.Registration, p *profile.Profile) bool {
+func isModule(r kfuncs.Registration, p machine) bool {
 	c := r.Config[strings.LastIndex(r.Config, " ")+1:]
-	return p.Config(c) == "m"
+	return p.config != nil && p.config(c) == "m"
+}
+
+// TestInGuests asks the kernels of the lab what TestHelpersLive, TestHelpersGPL
+// and TestKfuncsLive ask the machine's own.
+func TestInGuests(t *testing.T) {
+	for _, series := range []string{"6.12", "6.18", "7.2", "7.3"} {
+		t.Run(series, func(t *testing.T) {
+			if labtest.Reexec(t, series, labtest.Timeout(20*time.Minute)) {
+				return
+			}
+			t.Run("kfuncs", kfuncsLive)
+			t.Run("helpers", helpersLive)
+			t.Run("gpl", helpersGPL)
+		})
+	}
 }

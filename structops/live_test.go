@@ -70,7 +70,9 @@ func access(h *structops.Hook, attach bpf.AttachType, off, size int, write bool)
 
 // TestContextAccess asks the running kernel about every offset, size and
 // direction of every context, under every attach type.
-func TestContextAccess(t *testing.T) {
+func TestContextAccess(t *testing.T) { contextAccess(t) }
+
+func contextAccess(t *testing.T) {
 	rel := running(t)
 	total := 0
 	for _, h := range structops.Hooks(rel) {

@@ -7,16 +7,20 @@ package structops_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/modbpf/modbpf/bpf"
 	"github.com/modbpf/modbpf/framework/kernel/sys"
 	"github.com/modbpf/modbpf/framework/profile"
+	"github.com/modbpf/modbpf/internal/kernellab/labtest"
 	"github.com/modbpf/modbpf/structops"
 )
 
 // TestSlotsLive loads a program into every slot of every table the running
 // kernel has, sleepable and not: it must load exactly where the table says.
-func TestSlotsLive(t *testing.T) {
+func TestSlotsLive(t *testing.T) { slotsLive(t) }
+
+func slotsLive(t *testing.T) {
 	rel := running(t)
 	p, err := profile.Running()
 	if err != nil {
@@ -91,4 +95,23 @@ func onlySuffixes(in []structops.ArgRule) []structops.ArgRule {
 		}
 	}
 	return out
+}
+
+// TestInGuests asks the kernels of the lab about slots and contexts.
+func TestInGuests(t *testing.T) {
+	for _, series := range []string{"6.12", "6.18", "7.2", "7.3"} {
+		t.Run(series, func(t *testing.T) {
+			if labtest.Reexec(t, series, labtest.Timeout(20*time.Minute)) {
+				return
+			}
+			t.Run("slots", slotsLive)
+			t.Run("returns", TestReturnRange)
+			t.Run("attach", TestAttachTypes)
+			t.Run("sleep", TestSleepable)
+			t.Run("sockets", TestSocketFields)
+			if series == "6.12" || series == "7.3" { // the oldest and the newest: between them little changed, and it takes minutes
+				t.Run("contexts", contextAccess)
+			}
+		})
+	}
 }
