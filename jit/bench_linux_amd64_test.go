@@ -52,7 +52,7 @@ func TestSpeed(t *testing.T) {
 		nat, ours, krn := r[0].low, r[1].low, r[2].low
 		fmt.Printf("%-9s %9.2f %9.2f %9.2f %9.1f   %8.2f %8.2f %8.2f   median %.2f %.2f %.2f %.1f\n", w, nat, ours, krn, r[3].low,
 			ours/nat, krn/nat, ours/krn, r[0].median, r[1].median, r[2].median, r[3].median)
-		if krn > 0 && w != "empty" {
+		if krn > 2 {
 			geo += math.Log(ours / krn)
 			n++
 		}
@@ -62,7 +62,7 @@ func TestSpeed(t *testing.T) {
 	}
 }
 
-var workloads = []string{"empty", "single", "hid", "parse", "state", "calls", "array8", "hash4", "siphash", "csum16", "csum32", "swap"}
+var workloads = []string{"empty", "single", "shared", "hid", "parse", "state", "calls", "array8", "hash4", "siphash", "csum16", "csum32", "swap"}
 
 const benchBlock = 2048
 
@@ -176,6 +176,7 @@ func (b *bench) nativeFunc(name string) uintptr {
 // nativeLoop makes the loop around a native function.
 func (b *bench) nativeLoop(fn uintptr) uintptr {
 	code := []byte{
+		0x53, 0x41, 0x55, 0x41, 0x56, 0x41, 0x57, // push rbx, r13, r14, r15
 		0x48, 0x89, 0xfb, // mov rbx, rdi
 		0x49, 0x89, 0xf5, // mov r13, rsi
 		0x49, 0x89, 0xd6, // mov r14, rdx
@@ -186,11 +187,12 @@ func (b *bench) nativeLoop(fn uintptr) uintptr {
 		0x49, 0xff, 0xc7, // inc r15
 		0x4d, 0x39, 0xf7, // cmp r15, r14
 		0x72, 0xea, // jb loop
+		0x41, 0x5f, 0x41, 0x5e, 0x41, 0x5d, 0x5b, // pop
 		0xc3,
 	}
 	at, err := jit.Place(len(code), func(w []byte, at uintptr) {
 		copy(w, code)
-		binary.LittleEndian.PutUint32(w[17:], uint32(int64(fn)-int64(at)-21))
+		binary.LittleEndian.PutUint32(w[24:], uint32(int64(fn)-int64(at)-28))
 	})
 	if err != nil {
 		b.t.Fatal(err)
@@ -271,7 +273,7 @@ type timing struct{ low, median float64 }
 // measure times one workload: native, machine code, kernel, interpreter.
 func (b *bench) measure(w string) [4]timing {
 	src := w
-	if w == "single" {
+	if w == "single" || w == "shared" {
 		src = "empty"
 	}
 	insns := b.program(src)
@@ -282,6 +284,11 @@ func (b *bench) measure(w string) [4]timing {
 		b.t.Fatal(err)
 	}
 	defer ours.Close()
+	runner, err := jit.NewRunner(ours)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer runner.Close()
 	interp, err := jit.Interpret(c, b)
 	if err != nil {
 		b.t.Fatal(err)
@@ -352,6 +359,15 @@ func (b *bench) measure(w string) [4]timing {
 			per(0, batch, func() {
 				nativeThread.Batch(loop, ctxs, res)
 			})
+			per(1, batch, func() {
+				for range batch {
+					if _, err := runner.Run(addr, run); err != nil {
+						b.t.Fatal(err)
+					}
+				}
+			})
+		} else if w == "shared" { // the same by Run, which any number of goroutines may use at once
+			per(0, batch, func() { nativeThread.Batch(loop, ctxs, res) })
 			per(1, batch, func() {
 				for range batch {
 					if _, err := ours.Run(addr, run); err != nil {

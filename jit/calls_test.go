@@ -55,6 +55,16 @@ func wantRun(t *testing.T, x Executable, want uint64) {
 	if got, err := x.Run(0, nil); err != nil || got != want {
 		t.Errorf("got %#x, want %#x, %v", got, want, err)
 	}
+	r, err := NewRunner(x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	for range 2 {
+		if got, err := r.Run(0, nil); err != nil || got != want {
+			t.Errorf("runner: got %#x, want %#x, %v", got, want, err)
+		}
+	}
 }
 
 func TestControlFlow(t *testing.T) {

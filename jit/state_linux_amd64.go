@@ -55,6 +55,8 @@ var (
 
 var stubState = amd64.State{
 	StackAlign: stackBlockSize,
+	GoSP:       offGoSP,
+	GoBP:       offGoBP,
 	Slot:       int32(unsafe.Offsetof(rs.slot)),
 	MSP:        int32(unsafe.Offsetof(rs.msp)),
 	Site:       int32(unsafe.Offsetof(rs.site)),
@@ -69,6 +71,11 @@ var stubState = amd64.State{
 //
 //go:noescape
 func enter(m *runState, pc uintptr)
+
+// reenter is enter for a program that has left and goes on.
+//
+//go:noescape
+func reenter(m *runState, pc uintptr)
 
 // enterOnce is enter for the fast path: R1 is ctx, R0 comes back at once, and
 // unless the program left (code is not 0) *busy is set to 0.

@@ -109,25 +109,21 @@ func (x *machineCode) runOther(ctx uintptr, user any) (uint64, error) {
 	return x.slow(t)
 }
 
-// slow finishes a run that left to Go.
+// slow finishes a run that left to Go, and gives its state back.
 func (x *machineCode) slow(t *thread) (uint64, error) {
-	done := false
-	defer func() {
-		if !done { // a callee panicked
-			x.clean(t)
-			x.put(t)
-		}
-	}()
+	defer x.put(t)
+	return x.finish(t)
+}
+
+// finish finishes a run that left to Go. Its state is as good as new then, also
+// when a callee panics.
+func (x *machineCode) finish(t *thread) (uint64, error) {
+	defer x.clean(t)
 	err := t.serve()
-	err = t.unwound(err)
-	done = true
-	r := t.m.ret
-	x.clean(t)
-	x.put(t)
-	if err != nil {
+	if err = t.unwound(err); err != nil {
 		return 0, err
 	}
-	return r, nil
+	return t.m.ret, nil
 }
 
 // clean makes a state as good as new.
@@ -227,7 +223,7 @@ func (t *thread) serve() error {
 // is preemptible.
 //
 //go:noinline
-func enterResume(m *runState) { enter(m, machine.resume) }
+func enterResume(m *runState) { reenter(m, machine.resume) }
 
 // unusual deals with what a callee left to do besides returning.
 func (t *thread) unusual(x *machineCode, r0 uint64) (uint64, error) {
@@ -317,7 +313,7 @@ func (t *thread) fault() error {
 			}
 			m.regs[amd64.SignalRIP] = uint64(x.base) + uint64(f.Next)
 			m.code = 0
-			enter(m, machine.faultResume)
+			reenter(m, machine.faultResume)
 			return nil
 		}
 		e.Slot = x.slotAt(pc)
@@ -344,20 +340,20 @@ func (x *machineCode) RunBatch(ctxs []uintptr, results []uint64, user any) error
 	// Machine code writes to both while Go code may run: they must not lie on a
 	// stack, which can move.
 	t.batchIn, t.batchOut = ctxs, results
-	defer func() { t.batchIn, t.batchOut = nil, nil }()
+	defer func() {
+		t.first, t.batchIn, t.batchOut = 0, nil, nil
+		x.put(t)
+	}()
 	t.User = user
 	size := max(16, int(x.chunk.Load()))
 	if len(ctxs) <= size/4 { // known to be short: not worth a look at the clock
-		err := x.runAll(t, len(ctxs))
-		x.put(t)
-		return err
+		return x.runAll(t, len(ctxs))
 	}
 	for done := 0; done < len(ctxs); {
 		n := min(size, len(ctxs)-done)
 		start := time.Now()
 		ran, err := x.runChunk(t, done, n)
 		if err != nil {
-			x.put(t)
 			return err
 		}
 		done += ran
@@ -369,7 +365,6 @@ func (x *machineCode) RunBatch(ctxs []uintptr, results []uint64, user any) error
 			x.chunk.Store(int64(size))
 		}
 	}
-	x.put(t)
 	return nil
 }
 

@@ -64,6 +64,9 @@ func (c *compiler) batchLoop() {
 		c.bytes(0xcc)
 	}
 	c.batch = int32(c.pos())
+	for _, r := range kept {
+		c.push(r)
+	}
 	c.mov(true, rbx, rdi)
 	c.mov(true, r13, rsi)
 	c.mov(true, r14, rdx)
@@ -81,6 +84,9 @@ func (c *compiler) batchLoop() {
 	c.ext(0xff, true, 0, r15)
 	c.arith(grpCMP, true, r15, r14)
 	c.bytes(0x70|ccB, byte(loop-c.pos()-2))
+	for k := len(kept) - 1; k >= 0; k-- {
+		c.pop(kept[k])
+	}
 	c.ret()
 }
 

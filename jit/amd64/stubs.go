@@ -6,6 +6,7 @@ package amd64
 // stack block. Stubs are made for it.
 type State struct {
 	StackAlign int32
+	GoSP, GoBP int32 // Go's stack and frame pointer
 	Slot       int32 // where the way back to Go lies on the program's stack
 	MSP        int32 // stack pointer at an exit
 	Site       int32 // where to go on after an exit
@@ -58,8 +59,14 @@ func MakeStubs(s *State) *Stubs {
 	put(r10, s.Site)
 	put(rax, s.Code)
 	put(rsp, s.MSP)
-	get(rsp, s.Slot)
-	a.ret()
+	out := func() { // what the code after the call expects to find kept
+		get(rbx, s.GoSP)
+		get(r13, s.GoBP)
+		a.mov(true, r14, r11)
+		get(rsp, s.Slot)
+		a.ret()
+	}
+	out()
 
 	st.Resume = a.pos()
 	head()
@@ -74,8 +81,7 @@ func MakeStubs(s *State) *Stubs {
 
 	st.FaultExit = a.pos()
 	head()
-	get(rsp, s.Slot)
-	a.ret()
+	out()
 
 	st.FaultResume = a.pos()
 	head()
