@@ -14,12 +14,22 @@ import (
 	"github.com/modbpf/modbpf/structops"
 )
 
-// testKernel answers from the tables alone: no BTF, every option built.
+// emptyBTF has no types: a header, an empty type section, one empty string.
+var emptyBTF = func() *btf.Spec {
+	raw := []byte{0x9f, 0xeb, 1, 0, 24, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0}
+	s, err := btf.Parse(raw)
+	if err != nil {
+		panic(err)
+	}
+	return s
+}()
+
+// testKernel answers from the tables alone: no types, every option built.
 type testKernel struct{ rel bpf.Release }
 
 func (k testKernel) Release() bpf.Release             { return k.rel }
 func (k testKernel) Has(f Feature) bool               { return HasFeature(k.rel, f) }
-func (testKernel) BTF() *btf.Spec                     { return nil }
+func (testKernel) BTF() *btf.Spec                     { return emptyBTF }
 func (testKernel) Module(string) *btf.Spec            { return nil }
 func (testKernel) Config(string) string               { return "" }
 func (testKernel) Kfunc(string) *kfuncs.Kfunc         { return nil }
