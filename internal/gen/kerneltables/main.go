@@ -5,8 +5,9 @@
 // into a file of facts, and writing the Go tables from the facts of all
 // releases. The facts are kept, so that the second step needs no sources.
 //
-//	kerneltables -extract 7.2 -tree DIR -origin "linux-source-7.2 7.2.13-1 (Debian)"
-//	kerneltables
+//	kerneltables                                   # tables from the facts
+//	kerneltables -fetch                            # facts from Debian's source packages, then the tables
+//	kerneltables -extract 7.2 -tree DIR -origin "Debian package linux-source-7.2 7.2.13-1"
 package main
 
 import (
@@ -15,6 +16,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -35,6 +37,7 @@ func generate() error {
 	release := flag.String("extract", "", "release whose source to read (\"6.12\")")
 	tree := flag.String("tree", "", "kernel source tree")
 	origin := flag.String("origin", "", "package and version of the tree")
+	fetchAll := flag.Bool("fetch", false, "read the facts anew from Debian's source packages")
 	top := flag.String("top", ".", "top of the repository")
 	flag.Parse()
 	dir := filepath.Join(*top, "internal/gen/kerneltables/facts")
@@ -47,6 +50,21 @@ func generate() error {
 			return err
 		}
 		return saveFacts(filepath.Join(dir, *release+".json"), f)
+	}
+	if *fetchAll {
+		for _, release := range slices.Sorted(maps.Keys(sources)) {
+			tree, origin, err := fetch(release)
+			if err != nil {
+				return err
+			}
+			f, err := extract(tree, release, origin)
+			if err != nil {
+				return err
+			}
+			if err := saveFacts(filepath.Join(dir, release+".json"), f); err != nil {
+				return err
+			}
+		}
 	}
 	fs, err := loadFacts(dir)
 	if err != nil {
