@@ -4,7 +4,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"strings"
 
@@ -22,6 +21,8 @@ type insertFlags struct {
 	kernelVerdict bool
 	target        string
 	device        string
+	play          string
+	detach, wait  bool
 	attach        manifest.Attach
 }
 
@@ -34,8 +35,12 @@ func insertCommand(a *app) *cobra.Command {
 loads, attaches and pins it. A driver that binds to devices is inserted once for
 each that is present. Inserting what is there already changes nothing.
 
+Where the kernel lacks the extension point, a HID driver goes into the host: this
+process then serves the devices (hidraw in, uhid out) until it is interrupted or
+modbpf remove takes it out; -d puts it into the background.
+
 NAME=VALUE sets a parameter, as with modprobe; a bool may be set by its name alone.`,
-		Example: "  modbpf insert driver.yaml invert=true\n  modbpf insert -n driver.yaml",
+		Example: "  modbpf insert driver.yaml invert=true\n  modbpf insert -n driver.yaml\n  modbpf insert --target host -d --wait driver.yaml",
 		Args:    atLeast(1, "driver"),
 		RunE:    func(_ *cobra.Command, args []string) error { return a.insert(&f, args) },
 	}
@@ -43,6 +48,9 @@ NAME=VALUE sets a parameter, as with modprobe; a bool may be set by its name alo
 	addCheckFlags(c, &f.show, &f.kernelVerdict)
 	fl.StringVar(&f.target, "target", "", "where to: auto, kernel or host (default: the manifest's policy)")
 	fl.StringVar(&f.device, "device", "", "bind to this HID device only, as /sys/bus/hid/devices names it")
+	fl.StringVar(&f.play, "play", "", "host: play this recording as the device, in place of real ones")
+	fl.BoolVarP(&f.detach, "detach", "d", false, "host: run in the background")
+	fl.BoolVar(&f.wait, "wait", false, "host: wait for devices that are not there yet")
 	fl.StringVar(&f.attach.Interface, "interface", "", "interface to attach a bare object's program to")
 	fl.StringVar(&f.attach.Direction, "direction", "", "ingress or egress, for a bare object's tcx program")
 	fl.StringVar(&f.attach.Netns, "netns", "", "network namespace of the interface")
@@ -113,16 +121,25 @@ func (a *app) insert(f *insertFlags, args []string) error {
 	if f.attach.Interface != "" {
 		bind.Attach = &f.attach
 	}
+	if f.target == string(framework.TargetHost) {
+		if f.kernelVerdict {
+			return framework.ErrHostRefuses
+		}
+		return a.insertHost(f, args, bind, "asked for")
+	}
 	b, c, err := a.checked(args[0], bind, f.kernelVerdict)
 	name, why, terr := framework.ChooseTarget(f.target, b, err)
 	if terr != nil {
 		return terr
 	}
+	if name == framework.TargetHost {
+		return a.insertHost(f, args, bind, why)
+	}
 	if err != nil {
 		return err
 	}
-	if name == framework.TargetHost {
-		return a.insertHost(f, c, why)
+	if f.play != "" || f.detach || f.wait {
+		return exitcode.Usage.Errorf("insert: --play, --detach and --wait are for the host, and %s goes into the kernel; --target host puts it into the host", b.Driver.Name())
 	}
 	t, err := a.target(!f.show)
 	if err != nil {
@@ -227,9 +244,4 @@ func profileError(err error) error {
 		return exitcode.Object.With(err)
 	}
 	return exitcode.IO.With(err)
-}
-
-// insertHost is insert --target host.
-func (a *app) insertHost(*insertFlags, *framework.Checked, string) error {
-	return exitcode.Unsupported.With(fmt.Errorf("insert into the host: a live host is not built yet; modbpf test plays recordings through the driver there"))
 }

@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/modbpf/modbpf/framework/exitcode"
+	"github.com/modbpf/modbpf/framework/hostproc"
 	"github.com/modbpf/modbpf/framework/kernel"
 	"github.com/modbpf/modbpf/framework/manifest"
 )
@@ -20,7 +22,7 @@ func removeCommand(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "remove NAME[/INSTANCE]|DRIVER.yaml...",
 		Aliases: []string{"rm"},
-		Short:   "Take drivers out of the kernel",
+		Short:   "Take drivers out of the kernel or the host",
 		Long: `Takes insertions out: all instances of a driver, or one. With -a everything that
 modbpf inserted.`,
 		Example: "  modbpf remove huion-dial-2\n  modbpf remove huion-dial-2/0003_256C_0060_0001",
@@ -40,6 +42,7 @@ type removeJSON struct {
 	API     string              `json:"api"`
 	Shown   bool                `json:"shown"` // nothing was done
 	Removed []*kernel.Insertion `json:"removed"`
+	Host    []*hostproc.Status  `json:"host"` // taken out of the host
 }
 
 // splitName reads NAME[/INSTANCE], or the name out of a manifest.
@@ -94,7 +97,57 @@ func (a *app) find(t *kernel.Target, arg string) ([]*kernel.Insertion, error) {
 	return out, nil
 }
 
+// removeHosted takes the named drivers out of the host and returns the names
+// that are not there.
+func (a *app) removeHosted(args []string, all, show bool, out *removeJSON) (rest []string, err error) {
+	hosted, err := hostproc.List()
+	if err != nil {
+		return nil, err
+	}
+	take := map[string]bool{}
+	for _, arg := range args {
+		name, instance, err := splitName(arg)
+		if err != nil {
+			return nil, err
+		}
+		there := instance == "" && slices.ContainsFunc(hosted, func(s *hostproc.Status) bool { return s.Driver == name })
+		if there {
+			take[name] = true
+		} else {
+			rest = append(rest, arg)
+		}
+	}
+	for _, st := range hosted {
+		if !all && !take[st.Driver] {
+			continue
+		}
+		verb := "would remove"
+		if !show {
+			if st, err = hostproc.Remove(st.Driver); err != nil {
+				return nil, err
+			}
+			verb = "removed"
+		}
+		out.Host = append(out.Host, st)
+		if !a.json {
+			a.printf("%s %s from the host\n", verb, st.Driver)
+		}
+	}
+	return rest, nil
+}
+
 func (a *app) remove(args []string, all, show bool) error {
+	out := removeJSON{API: api, Shown: show, Removed: []*kernel.Insertion{}, Host: []*hostproc.Status{}}
+	args, err := a.removeHosted(args, all, show, &out)
+	if err != nil {
+		return err
+	}
+	if len(args) == 0 && !all {
+		if a.json {
+			return a.object(out)
+		}
+		return nil
+	}
 	t, err := a.target(false)
 	if err != nil {
 		return err
@@ -112,7 +165,6 @@ func (a *app) remove(args []string, all, show bool) error {
 		}
 		todo = append(todo, ins...)
 	}
-	out := removeJSON{API: api, Shown: show, Removed: []*kernel.Insertion{}}
 	var errs []error
 	for _, in := range todo {
 		if !show {

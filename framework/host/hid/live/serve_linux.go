@@ -24,8 +24,8 @@ type Event struct {
 type Options struct {
 	Bus    *hid.Bus
 	Driver *host.Driver
-	// Accept says whether the driver is for a device; it sees the modalias.
-	Accept func(modalias string) bool
+	// Accept says whether the driver is for a device; it sees what sysfs says of it.
+	Accept func(Found) bool
 	Sysfs  string // "/sys" if empty
 	// Wait serves devices that appear later; without it Serve answers
 	// ErrNoDevice when none is present at the beginning, and ends with the last.
@@ -89,7 +89,7 @@ func (s *server) scan() (int, error) {
 		s.mu.Lock()
 		known := s.active[f.Name] != nil || s.skip[f.Name]
 		s.mu.Unlock()
-		if known || !s.o.Accept(f.Modalias) {
+		if known || !s.o.Accept(f) {
 			continue
 		}
 		if err := s.take(f); err != nil {
