@@ -99,6 +99,9 @@ func (n *Net) AddPair(name, peer string, netkit bool) (*Device, *Device, error) 
 	return a, b, nil
 }
 
+// Addr is the device's struct net_device.
+func (d *Device) Addr() uintptr { return d.obj.Addr }
+
 // Remove takes the device away.
 func (d *Device) Remove() {
 	n := d.net

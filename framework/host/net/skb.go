@@ -157,6 +157,13 @@ func (s *Skb) Len() int { return int(*mem.U32(s.ctx + uintptr(s.net.skb.len.Off)
 // Bytes is the packet as it is now.
 func (s *Skb) Bytes() []byte { return mem.Bytes(s.data(), s.Len()) }
 
+// SetNext and Next are the list of packets that lies in the packets themselves.
+func (n *Net) SetNext(skb, next uintptr) { n.skb.next.Set(skb, uint64(next)) }
+func (n *Net) Next(skb uintptr) uintptr  { return uintptr(n.skb.next.Get(skb)) }
+
+// Hash is the packet's flow hash, as bpf_get_hash_recalc answers it.
+func (s *Skb) Hash() uint32 { return uint32(s.net.hashRecalc(nil, uint64(s.ctx), 0, 0, 0, 0)) }
+
 // Mark, Priority and Tstamp are fields models and tests look at.
 func (s *Skb) Mark() uint32         { return uint32(s.net.skb.mark.Get(s.ctx)) }
 func (s *Skb) Priority() uint32     { return uint32(s.net.skb.priority.Get(s.ctx)) }
