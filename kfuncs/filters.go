@@ -66,10 +66,12 @@ func filter(rel bpf.Release, k *Kfunc, r *Registration, u Use) (bool, string) {
 	return f(rel, k, r, u)
 }
 
-// slotFilter is a filter that is fully said by a registration's tables and slots.
+// slotFilter is a filter that is fully said by a registration's tables and
+// slots. Programs of other types it lets through: where they may not call, the
+// set is not registered for them.
 func slotFilter(_ bpf.Release, _ *Kfunc, r *Registration, u Use) (bool, string) {
 	if u.Type != bpf.ProgStructOps {
-		return r.Tables == nil || slices.ContainsFunc(r.Hooks, func(t bpf.ProgType) bool { return t == u.Type }), "not for " + u.Type.String() + " programs"
+		return true, ""
 	}
 	if r.Tables != nil && !slices.Contains(r.Tables, u.StructOps) {
 		return false, "for slots of " + strings.Join(r.Tables, ", ") + " only"
