@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 	"unsafe"
@@ -39,8 +40,18 @@ var (
 // alternating in one run. Without -speed it only checks that they agree.
 func TestSpeed(t *testing.T) {
 	b := newBench(t)
-	fmt.Printf("%-9s %9s %9s %9s %9s   %8s %8s %8s\n", "workload", "native", "jit", "kernel", "interp", "jit/nat", "krn/nat", "jit/krn")
+	if *speed > 0 {
+		fmt.Printf("%s\n", machineName())
+	}
+	if *speed > 0 {
+		fmt.Printf("%-9s %9s %9s %9s %9s   %8s %8s %8s\n", "workload", "native", "jit", "kernel", "interp", "jit/nat", "krn/nat", "jit/krn")
+	}
 	geo, n := 0.0, 0
+	defer func() {
+		if *speed > 0 && *only == "" {
+			b.compileSpeed()
+		}
+	}()
 	for _, w := range workloads {
 		if *only != "" && *only != w {
 			continue
@@ -403,6 +414,48 @@ func (b *bench) measure(w string) [4]timing {
 		}
 	}
 	return r
+}
+
+// compileSpeed measures making machine code, from a checked program to an
+// executable and without what the system does only once.
+func (b *bench) compileSpeed() {
+	var long []bpf.Insn
+	sip := b.program("siphash")
+	for len(long) < 100_000 {
+		long = append(long, sip[:len(sip)-1]...)
+	}
+	long = append(long, sip[len(sip)-1])
+	for _, c := range []struct {
+		name  string
+		insns []bpf.Insn
+	}{{"200 instructions", append(slices.Clone(sip[:199]), bpf.Insn{Op: bpf.OpExit})}, {"a whole parser", b.program("parse")}, {"100,000 instructions", long}} {
+		low := time.Hour
+		for range 50 {
+			chk := unchecked.New(&verifier.Program{Name: "c", Type: bpf.ProgSchedCls, Insns: c.insns, Maps: benchMaps})
+			s := time.Now()
+			x, err := jit.Compile(chk, b)
+			d := time.Since(s)
+			if err != nil {
+				b.t.Fatal(err)
+			}
+			x.Close()
+			low = min(low, d)
+		}
+		fmt.Printf("compile %s (%d): %v, %.1f million a second\n", c.name, len(c.insns), low, float64(len(c.insns))/low.Seconds()/1e6)
+	}
+}
+
+func machineName() string {
+	b, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return ""
+	}
+	for _, l := range strings.Split(string(b), "\n") {
+		if k, v, ok := strings.Cut(l, ":"); ok && strings.TrimSpace(k) == "model name" {
+			return strings.TrimSpace(v)
+		}
+	}
+	return ""
 }
 
 func (b *bench) resetMaps() {

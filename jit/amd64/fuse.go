@@ -3,6 +3,8 @@
 package amd64
 
 import (
+	"math/bits"
+
 	"github.com/modbpf/modbpf/bpf"
 	"github.com/modbpf/modbpf/jit/prog"
 	"github.com/modbpf/modbpf/verifier"
@@ -48,8 +50,8 @@ const (
 // scan is what fuse knows while it goes through a block. A version is the slot
 // that wrote a register, or before for its value at the start of the block.
 type scan struct {
-	def  [bpf.MaxRegs]int32 // version of each register
-	used [bpf.MaxRegs]int32 // last slot that read it
+	def  [16]int32 // version of each register
+	used [16]int32 // last slot that read it
 }
 
 const before = -1
@@ -78,13 +80,9 @@ func (c *compiler) fuse() {
 				c.fuseLookup(i, in, b, &s)
 			}
 			e := c.effects[i]
-			if src := in.Src(); src < bpf.MaxRegs {
-				c.srcVer[i] = s.def[src]
-			}
-			for r := uint8(0); r < bpf.MaxRegs; r++ {
-				if e.uses&bit(r) != 0 {
-					s.used[r] = i
-				}
+			c.srcVer[i] = s.def[in.Src()]
+			for u := e.uses; u != 0; u &= u - 1 {
+				s.used[bits.TrailingZeros16(uint16(u))] = i
 			}
 			if e.defs == 0 {
 				continue
@@ -96,10 +94,8 @@ func (c *compiler) fuse() {
 					c.prevUse[i] = c.lastUse(i, d, &s)
 				}
 			}
-			for r := uint8(0); r < bpf.MaxRegs; r++ {
-				if e.defs&bit(r) != 0 {
-					s.def[r] = i
-				}
+			for d := e.defs; d != 0; d &= d - 1 {
+				s.def[bits.TrailingZeros16(uint16(d))] = i
 			}
 		}
 	}
