@@ -11,6 +11,8 @@
 #define ARGS 64
 #define REGS 128
 #define FAULTADDR 272
+#define PC_ 280
+#define BUSY 288
 
 #define BLOCKMASK ~(0x40000-1)
 
@@ -60,16 +62,16 @@ TEXT ·reenter(SB), NOSPLIT, $0-16
 	MOVQ GOSP(R11), SP
 	RET
 
-// func enterOnce(m *runState, pc, ctx uintptr, busy *uint32) (r0, code uint64)
+// func enterOnce(m *runState, ctx uintptr) (r0, code uint64)
 //
-// enter for a run of one argument. A run that is done gives its state back: on
-// this machine a plain store releases.
-TEXT ·enterOnce(SB), NOSPLIT, $0-48
+// enter for a run of one argument of the program the state was made for. A run
+// that is done gives its state back: on this machine a plain store releases.
+TEXT ·enterOnce(SB), NOSPLIT, $0-32
 	MOVQ m+0(FP), R14
-	MOVQ pc+8(FP), AX
-	MOVQ ctx+16(FP), DI
+	MOVQ ctx+8(FP), DI
 	MOVQ SP, BX
 	MOVQ BP, R13
+	MOVQ PC_(R14), AX
 	MOVQ SP, GOSP(R14)
 	MOVQ BP, GOBP(R14)
 	MOVQ ENTRY(R14), SP
@@ -77,12 +79,11 @@ TEXT ·enterOnce(SB), NOSPLIT, $0-48
 	MOVQ BX, SP
 	MOVQ R13, BP
 	MOVQ CODE(R14), CX
-	MOVQ AX, r0+32(FP)
-	MOVQ CX, code+40(FP)
+	MOVQ AX, r0+16(FP)
+	MOVQ CX, code+24(FP)
 	TESTQ CX, CX
 	JNE  left
-	MOVQ busy+24(FP), DX
-	MOVL $0, (DX)
+	MOVL CX, BUSY(R14)
 left:
 	RET
 

@@ -18,11 +18,10 @@ import (
 
 // machineCode is a program as machine code.
 type machineCode struct {
-	// For the fast path: own is the state of one run, whose user holds busy.
-	busy  uint32
+	// For the fast path: own is the state of one run, nil once closed.
+	own   *thread
 	leave bool // the code may leave to Go: callees will want to see the frame
 	entry uintptr
-	own   *thread
 
 	*linked
 	code   *amd64.Code
@@ -133,9 +132,8 @@ func (x *machineCode) Close() error {
 	if t := x.idle.Swap(nil); t != nil {
 		t.retire()
 	}
-	if atomic.CompareAndSwapUint32(&x.busy, 0, 1) { // and stays so
-		x.own.retire()
-	}
+	x.own.retire()
+	x.own = nil
 	programs.remove(x.id)
 	machine.arena.release(x.off, len(x.code.Bytes))
 	return nil

@@ -4,10 +4,10 @@ package jit
 
 // Runner runs one executable for one caller at a time.
 type Runner struct {
-	x     Executable
-	code  *machineCode // nil when interpreted or measured
-	t     *thread
-	ended uint32 // what enterOnce clears; nobody waits for it
+	m    *runState // nil when interpreted or measured
+	t    *thread
+	code *machineCode
+	x    Executable
 }
 
 func (r *Runner) prepare() error {
@@ -19,25 +19,24 @@ func (r *Runner) prepare() error {
 	if err != nil {
 		return err
 	}
-	r.code, r.t = x, t
+	r.code, r.t, r.m = x, t, t.m
 	return nil
 }
 
 // Run is Executable.Run.
 func (r *Runner) Run(ctx uintptr, user any) (uint64, error) {
-	x, t := r.code, r.t
-	if x == nil {
+	if r.m == nil {
 		return r.x.Run(ctx, user)
 	}
-	if x.leave {
-		t.Ctx, t.User = ctx, user
+	if r.code.leave {
+		r.t.Ctx, r.t.User = ctx, user
 	}
-	r0, code := enterOnce(t.m, x.entry, ctx, &r.ended)
+	r0, code := enterOnce(r.m, ctx)
 	if code == 0 {
 		return r0, nil
 	}
-	r0, err := x.finish(t)
-	t.User = nil
+	r0, err := r.code.finish(r.t)
+	r.t.User = nil
 	return r0, err
 }
 
@@ -45,6 +44,6 @@ func (r *Runner) Run(ctx uintptr, user any) (uint64, error) {
 func (r *Runner) Close() {
 	if r.t != nil {
 		r.t.retire()
-		r.t, r.code = nil, nil
+		r.t, r.code, r.m = nil, nil, nil
 	}
 }

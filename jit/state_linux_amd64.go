@@ -23,6 +23,8 @@ type runState struct {
 	flag       uint64
 	regs       [18]uint64 // at a fault: the signal frame's registers
 	faultAddr  uint64
+	pc         uintptr // entry of the program the state was made for
+	busy       uint32  // a run has the state
 }
 
 // codeFault is the exit code of a fault.
@@ -39,6 +41,8 @@ const (
 	offArgs  = 64
 	offRegs  = 128
 	offAddr  = 272
+	offPC    = 280
+	offBusy  = 288
 )
 
 var (
@@ -51,6 +55,8 @@ var (
 	_  = [1]struct{}{}[unsafe.Offsetof(rs.args)-offArgs]
 	_  = [1]struct{}{}[unsafe.Offsetof(rs.regs)-offRegs]
 	_  = [1]struct{}{}[unsafe.Offsetof(rs.faultAddr)-offAddr]
+	_  = [1]struct{}{}[unsafe.Offsetof(rs.pc)-offPC]
+	_  = [1]struct{}{}[unsafe.Offsetof(rs.busy)-offBusy]
 )
 
 var stubState = amd64.State{
@@ -77,11 +83,12 @@ func enter(m *runState, pc uintptr)
 //go:noescape
 func reenter(m *runState, pc uintptr)
 
-// enterOnce is enter for the fast path: R1 is ctx, R0 comes back at once, and
-// unless the program left (code is not 0) *busy is set to 0.
+// enterOnce is enter for the fast path: it runs the program the state was made
+// for with R1 = ctx, R0 comes back at once, and unless the program left (code is
+// not 0) the state is no longer busy.
 //
 //go:noescape
-func enterOnce(m *runState, pc, ctx uintptr, busy *uint32) (r0, code uint64)
+func enterOnce(m *runState, ctx uintptr) (r0, code uint64)
 
 // onFault is the handler of SIGSEGV and SIGBUS, called by the kernel alone.
 func onFault()

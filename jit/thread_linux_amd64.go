@@ -41,6 +41,7 @@ func newThread(x *machineCode) (*thread, error) {
 	t := &thread{block: b, m: (*runState)(at(uint64(head)))}
 	t.thread = t
 	t.Code = x
+	t.m.pc, t.m.busy = x.entry, 0
 	t.reset()
 	return t, nil
 }
@@ -72,7 +73,7 @@ func (x *machineCode) get() (*thread, error) {
 func (x *machineCode) put(t *thread) {
 	t.User = nil
 	if t == x.own {
-		atomic.StoreUint32(&x.busy, 0)
+		atomic.StoreUint32(&t.m.busy, 0)
 		return
 	}
 	if !x.idle.CompareAndSwap(nil, t) {
@@ -83,14 +84,14 @@ func (x *machineCode) put(t *thread) {
 // Run takes the program's own run state if it is free, at the price of one
 // atomic operation, and else another.
 func (x *machineCode) Run(ctx uintptr, user any) (uint64, error) {
-	if raceDetector || !atomic.CompareAndSwapUint32(&x.busy, 0, 1) {
+	t := x.own
+	if raceDetector || t == nil || !atomic.CompareAndSwapUint32(&t.m.busy, 0, 1) {
 		return x.runOther(ctx, user)
 	}
-	t := x.own
 	if x.leave {
 		t.Ctx, t.User = ctx, user
 	}
-	r0, code := enterOnce(t.m, x.entry, ctx, &x.busy)
+	r0, code := enterOnce(t.m, ctx)
 	if code == 0 {
 		return r0, nil
 	}
