@@ -62,6 +62,8 @@ func (c *Checked) Host(ctx context.Context, o HostOptions) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, srv.Close()) }()
+	out := make(chan struct{}) // closed when nothing of the insertion is left
+	defer close(out)
 	in := &hostInsertion{c: c, since: time.Now()}
 	if in.host, err = host.New(c.bound.Kernel, host.Options{}); err != nil {
 		return hostError(err)
@@ -77,7 +79,6 @@ func (c *Checked) Host(ctx context.Context, o HostOptions) (err error) {
 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	out := make(chan struct{}) // closed when nothing of the insertion runs any more
 	go srv.Serve(ctx, in.status, func() {
 		cancel()
 		select {
@@ -85,7 +86,6 @@ func (c *Checked) Host(ctx context.Context, o HostOptions) (err error) {
 		case <-time.After(10 * time.Second):
 		}
 	})
-	defer close(out)
 	if o.Ready != nil {
 		o.Ready()
 	}

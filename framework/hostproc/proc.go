@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"sort"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/modbpf/modbpf/framework/exitcode"
@@ -85,6 +86,7 @@ func MakeDir() error {
 type Server struct {
 	l    net.Listener
 	path string
+	busy sync.WaitGroup // answers being given
 }
 
 // Listen takes a driver's place. ErrBusy-like errors say that it is inserted
@@ -101,7 +103,7 @@ func Listen(driver string) (*Server, error) {
 	if err != nil {
 		return nil, exitcode.IO.Errorf("listen for modbpf list and remove: %w", err)
 	}
-	return &Server{l, path}, nil
+	return &Server{l: l, path: path}, nil
 }
 
 // Serve answers until ctx ends. status is asked anew each time; remove ends
@@ -114,7 +116,7 @@ func (s *Server) Serve(ctx context.Context, status func() Status, remove func())
 		if err != nil {
 			return
 		}
-		go s.answer(c, status, remove)
+		s.busy.Go(func() { s.answer(c, status, remove) })
 	}
 }
 
@@ -134,9 +136,10 @@ func (s *Server) answer(c net.Conn, status func() Status, remove func()) {
 	_ = json.NewEncoder(c).Encode(st) // a client that went away needs no answer
 }
 
-// Close gives the place up.
+// Close gives the place up, once who asked has been answered.
 func (s *Server) Close() error {
 	err := s.l.Close()
+	s.busy.Wait()
 	if errors.Is(err, net.ErrClosed) {
 		err = nil
 	}
