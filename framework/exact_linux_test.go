@@ -12,6 +12,8 @@ import (
 
 	"github.com/modbpf/modbpf/bpf"
 	"github.com/modbpf/modbpf/framework/profile"
+	"github.com/modbpf/modbpf/internal/conformance"
+	"github.com/modbpf/modbpf/internal/kernellab"
 	"github.com/modbpf/modbpf/internal/kernellab/labtest"
 	"github.com/modbpf/modbpf/verifier"
 )
@@ -96,5 +98,68 @@ func TestBlank(t *testing.T) {
 	}
 	if reason("R1 off=12; insns processed 3") != reason("R2 off=7") {
 		t.Error("numbers count as reasons")
+	}
+}
+
+// TestDriversOnKernels: every driver of this project gets from us the verdict
+// that the kernels themselves give.
+func TestDriversOnKernels(t *testing.T) {
+	manifests, err := filepath.Glob("../manifests/*.yaml")
+	if err != nil || len(manifests) == 0 {
+		t.Fatalf("no manifests: %v", err)
+	}
+	for _, series := range []string{"6.18", "7.2", "7.3"} {
+		t.Run(series, func(t *testing.T) {
+			lab, kernel := labtest.Open(t, series)
+			k, err := profile.Find(series)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ours := map[string]*Result{}
+			var questions []conformance.Question
+			for _, m := range manifests {
+				d, err := Load(m)
+				if err != nil {
+					t.Fatal(err)
+				}
+				b, err := d.Bind(k, BindOptions{DefaultMaxEntries: 1})
+				if err != nil {
+					t.Errorf("%s: %v", m, err)
+					continue
+				}
+				_, results, _ := b.Check(CheckOptions{All: true}) // the verdicts count, not whether it can be inserted
+				elf, err := os.ReadFile(d.ObjectPath)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, r := range results {
+					ours[m+"/"+r.Program] = r
+				}
+				questions = append(questions, conformance.Question{Name: m, ELF: elf})
+			}
+			g := &conformance.Guest{Lab: lab, Kernel: kernel, Machine: kernellab.Machine{Memory: 2048}}
+			asked := 0
+			err = g.Ask(t.Context(), questions, func(a conformance.Answer) {
+				r, ok := ours[a.Object+"/"+a.Program]
+				if !ok {
+					t.Errorf("%s: %s: %+v", a.Object, a.Program, a.Said)
+					return
+				}
+				asked++
+				if differ(r.Verdict, a.Said.Verdict) || a.Said.Verdict == "cannot" {
+					t.Errorf("%s %s: ours %s (%s), the kernel's %s (%s)", a.Object, a.Program, r.Verdict, r.Message(), a.Said.Verdict, a.Said.Message)
+				}
+				if r.Checked != nil && r.Checked.Report().Processed != a.Said.Processed {
+					t.Logf("%s %s: we walk %d instructions, the kernel %d", a.Object, a.Program, r.Checked.Report().Processed, a.Said.Processed)
+				}
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if asked != len(ours) {
+				t.Errorf("%d of %d programs were answered for", asked, len(ours))
+			}
+			t.Logf("%d programs of %d drivers", asked, len(manifests))
+		})
 	}
 }

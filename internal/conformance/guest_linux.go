@@ -234,7 +234,7 @@ func (g *Guest) askOnce(ctx context.Context, exe string, qs []Question, each fun
 	var in bytes.Buffer
 	enc := json.NewEncoder(&in)
 	for i := range qs {
-		qs[i].Path = path.Join("/tmp/objects", fmt.Sprint(i), qs[i].Name+".o")
+		qs[i].Path = path.Join("/tmp/objects", fmt.Sprint(i), path.Base(qs[i].Name)+".o")
 		job.Data[qs[i].Path] = qs[i].ELF
 		if err := enc.Encode(&qs[i]); err != nil {
 			return -1, err
