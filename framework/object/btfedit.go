@@ -136,6 +136,9 @@ func refusal(s *btf.Spec) string {
 		t := s.Type(id)
 		switch t.Kind {
 		case btf.KindFunc:
+			if t.Vlen > linkGlobal {
+				return fmt.Sprintf("function %s is extern", s.Name(id))
+			}
 			if s.Kind(t.Ref) != btf.KindFuncProto {
 				return fmt.Sprintf("function %s has no prototype", s.Name(id))
 			}
