@@ -37,3 +37,21 @@ func TestEveryRowHasAContract(t *testing.T) {
 		}
 	}
 }
+
+// TestEveryKfuncIsKnown: so with kfuncs, whose contract is their name.
+func TestEveryKfuncIsKnown(t *testing.T) {
+	seen := map[string]bool{}
+	for _, k := range KfuncRows() {
+		if seen[k.Name] {
+			t.Errorf("kfunc %s has two rows", k.Name)
+		}
+		seen[k.Name] = true
+		known := false
+		for _, rel := range kfuncs.Releases {
+			known = known || kfuncs.Find(rel, k.Name) != nil
+		}
+		if !known {
+			t.Errorf("kfunc %s is in no kernel's tables", k.Name)
+		}
+	}
+}
