@@ -207,7 +207,9 @@ func (b *Bound) addTable(bm *object.BoundMap, ep *manifest.ExtensionPoint) error
 	table := bm.Spec.Table
 	if bm.Err != nil {
 		if miss, ok := object.Missing(bm.Err); ok {
-			return exitcode.Unsupported.Errorf("driver %s: kernel %s has no extension point %s%s: %w", b.Driver.Name(), b.Kernel.Uname(), table, Whence(table), miss)
+			return exitcode.Unsupported.With(&missingPoint{
+				fmt.Sprintf("driver %s: kernel %s has no extension point %s%s", b.Driver.Name(), b.Kernel.Uname(), table, Whence(table, b.Kernel)), miss,
+			})
 		}
 		return exitcode.Object.Errorf("driver %s: %w", b.Driver.Name(), bm.Err)
 	}

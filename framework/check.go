@@ -36,6 +36,8 @@ type Result struct {
 	Needed       bool
 	Instructions int
 	Nanoseconds  int64 // the verdict took
+
+	why string // why the kernel lacks Missing, "" if that is not known
 }
 
 // Code is the diagnostic's code, "" without one.
@@ -52,7 +54,7 @@ func (r *Result) Message() string {
 	case r.Diagnostic != nil:
 		return r.Diagnostic.Message
 	case r.Missing != nil:
-		return r.Missing.Error()
+		return r.Missing.Error() + r.why
 	case r.Err != nil:
 		return r.Err.Error()
 	}
@@ -190,6 +192,9 @@ func (b *Bound) judge(bp *object.BoundProgram, o *CheckOptions) *Result {
 	if bp.Err != nil {
 		if miss, ok := object.Missing(bp.Err); ok {
 			r.Verdict, r.Missing = verifier.Unsupported, miss
+			if miss.Feature == object.FeatureStructOps {
+				r.why = Whence(miss.Name, b.Kernel)
+			}
 		} else {
 			r.Verdict, r.Err = verifier.NotJudged, bp.Err
 		}

@@ -10,13 +10,16 @@ import (
 	"github.com/modbpf/modbpf/bpf"
 	"github.com/modbpf/modbpf/framework/exitcode"
 	"github.com/modbpf/modbpf/framework/manifest"
+	"github.com/modbpf/modbpf/framework/object"
+	"github.com/modbpf/modbpf/kfuncs"
 	"github.com/modbpf/modbpf/structops"
+	"github.com/modbpf/modbpf/verifier"
 )
 
-// Whence says when an extension point appeared and which option builds it, for
-// messages about kernels that lack it: " (since 6.11, CONFIG_HID_BPF)". For a
-// name no kernel has it suggests one that some kernel has.
-func Whence(table string) string {
+// Whence says why a kernel lacks an extension point, for messages: it is older
+// (" (there from 6.18 on, with CONFIG_NET_SCH_BPF)") or built without. For a name
+// no kernel has it suggests one that some kernel has.
+func Whence(table string, k verifier.Kernel) string {
 	t := structops.Newest(table)
 	if t == nil {
 		if n := manifest.Nearest(table, structops.Names()); n != "" {
@@ -24,21 +27,29 @@ func Whence(table string) string {
 		}
 		return " (no kernel known here has)"
 	}
-	var parts []string
-	if !t.First.IsZero() {
-		parts = append(parts, "since "+t.First.Series())
+	switch {
+	case k.Release().Less(t.First):
+		if t.Config != "" {
+			return " (there from " + t.First.Series() + " on, with " + t.Config + ")"
+		}
+		return " (there from " + t.First.Series() + " on)"
+	case t.Config != "" && !kfuncs.Enabled(t.Config, k.Config):
+		return " (built without " + t.Config + ")"
+	case t.Module != "":
+		return " (module " + t.Module + " is not loaded)"
 	}
-	if t.Config != "" {
-		parts = append(parts, t.Config)
-	}
-	if t.Module != "" {
-		parts = append(parts, "module "+t.Module)
-	}
-	if len(parts) == 0 {
-		return ""
-	}
-	return " (" + strings.Join(parts, ", ") + ")"
+	return ""
 }
+
+// missingPoint is a kernel without an extension point, worded for the driver's
+// user; what is missing can still be asked for with object.Missing.
+type missingPoint struct {
+	text    string
+	missing *object.MissingError
+}
+
+func (e *missingPoint) Error() string { return e.text }
+func (e *missingPoint) Unwrap() error { return e.missing }
 
 // filled reports a slot that must have a program and has none.
 func (b *Bound) filled(t *structops.Table, have []string) error {

@@ -70,6 +70,7 @@ type coreState struct {
 	loose    bool // how stack bytes are compared inside loops
 	histEnt  int  // history entry of the current instruction, -1 none
 	walking  bool
+	logged   logState
 
 	pool   []*State
 	frames []*Frame

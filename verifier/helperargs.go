@@ -23,6 +23,7 @@ var argTypes = [...][]RegType{
 	kfuncs.ArgConstSize:            {scalarValue},
 	kfuncs.ArgConstSizeOrZero:      {scalarValue},
 	kfuncs.ArgConstAllocSizeOrZero: {scalarValue},
+	kfuncs.ArgScalar:               {scalarValue},
 	kfuncs.ArgConstMapPtr:          {constPtrToMap},
 	kfuncs.ArgCtx:                  {ptrToCtx},
 	kfuncs.ArgSockCommon:           {ptrToSockCommon, ptrToSocket, ptrToTCPSock, ptrToXDPSock},

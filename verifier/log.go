@@ -5,6 +5,7 @@ package verifier
 import (
 	"fmt"
 	"io"
+	"path"
 	"strings"
 )
 
@@ -14,14 +15,61 @@ type Log struct {
 	Level int // 1: the failing path, 2: every path
 }
 
-// logInsn prints the current instruction with what is known before it.
-func (e *env) logInsn() {
-	fmt.Fprintf(e.opts.Log.W, "%d: %+v ; %s\n", e.insn, e.insns[e.insn], e.stateString(e.cur))
+// logState is what the log last printed of the path being walked.
+type logState struct {
+	line  string // the instruction that was walked last, not printed yet
+	frame int
+	regs  [nRegs]Reg
+	src   *LineInfo
 }
 
-func (e *env) logSafe() { fmt.Fprintf(e.opts.Log.W, "%d: safe\n", e.insn) }
+// logInsn prints the previous instruction with the registers it changed, and
+// takes up the current one.
+func (e *env) logInsn() {
+	e.logFlush()
+	l := &e.logged
+	if src := e.lineOf(e.insn); src != nil && src != l.src {
+		l.src = src
+		fmt.Fprintf(e.opts.Log.W, "; %s @ %s:%d\n", strings.TrimSpace(src.Source), path.Base(src.File), src.Line)
+	}
+	if l.frame != e.cur.Cur {
+		fmt.Fprintf(e.opts.Log.W, "%d: %s\n", e.insn, e.stateString(e.cur))
+	}
+	l.line = fmt.Sprintf("%d: (%02x) %s", e.insn, e.insns[e.insn].Op, e.insnString(e.insn))
+	l.frame, l.regs = e.cur.Cur, *e.cur.regs()
+}
 
-func (e *env) logFrom(prev int) { fmt.Fprintf(e.opts.Log.W, "\nfrom %d to %d:\n", prev, e.insn) }
+// logFlush prints the line that waits for its effect.
+func (e *env) logFlush() {
+	l := &e.logged
+	if l.line == "" {
+		return
+	}
+	var b strings.Builder
+	if e.cur != nil && e.cur.Cur == l.frame {
+		for i, r := range e.cur.regs() {
+			if r != l.regs[i] && r.Type != notInit {
+				fmt.Fprintf(&b, " R%d=%s", i, e.regString(&r))
+			}
+		}
+	}
+	if b.Len() > 0 {
+		fmt.Fprintf(e.opts.Log.W, "%-40s ;%s\n", l.line, b.String())
+	} else {
+		fmt.Fprintln(e.opts.Log.W, l.line)
+	}
+	l.line = ""
+}
+
+func (e *env) logSafe() {
+	e.logFlush()
+	fmt.Fprintf(e.opts.Log.W, "%d: safe\n", e.insn)
+}
+
+func (e *env) logFrom(prev int) {
+	fmt.Fprintf(e.opts.Log.W, "\nfrom %d to %d: %s\n", prev, e.insn, e.stateString(e.cur))
+	e.logged = logState{frame: e.cur.Cur, regs: *e.cur.regs()}
+}
 
 // regString prints one register much as the kernel does.
 func (e *env) regString(r *Reg) string {

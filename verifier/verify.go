@@ -40,9 +40,10 @@ func Verify(p *Program, k Kernel, opts Options) (chk *Checked, diag *Diagnostic)
 				Verdict: NotJudged, Code: CodeInternal, Insn: e.insn,
 				Message: fmt.Sprintf("internal error: %v", r), Regs: trimStack(debug.Stack()),
 			}
+			return
 		}
 		if diag != nil {
-			e.describe(diag)
+			e.describeSafely(diag)
 		}
 	}()
 	if d := e.run(); d != nil {
@@ -143,6 +144,19 @@ func (e *env) checkProgLoad() *Diagnostic {
 		return e.errf(CodeProgAttach, "attach type %s does not belong to %s programs", p.AttachType, p.Type)
 	}
 	return nil
+}
+
+// describeSafely is describe, which must not turn a refusal into a failure.
+func (e *env) describeSafely(d *Diagnostic) {
+	defer func() {
+		if r := recover(); r != nil {
+			d.Regs = fmt.Sprintf("(not printed: %v)", r)
+		}
+	}()
+	if e.opts.Log != nil {
+		e.logFlush()
+	}
+	e.describe(d)
 }
 
 // describe adds to a diagnostic what it does not know itself: the C line, the

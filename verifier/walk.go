@@ -250,6 +250,9 @@ func (e *env) walk() *Diagnostic {
 			}
 		}
 		if exit {
+			if e.opts.Log != nil {
+				e.logFlush()
+			}
 			if d := e.endPath(e.cur); d != nil {
 				return d
 			}

@@ -4,14 +4,17 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/modbpf/modbpf/framework"
 	"github.com/modbpf/modbpf/framework/exitcode"
+	"github.com/modbpf/modbpf/framework/object"
 	"github.com/modbpf/modbpf/framework/profile"
 	"github.com/modbpf/modbpf/verifier"
 )
@@ -141,7 +144,7 @@ func (a *app) check(f *checkFlags, paths []string) error {
 				for _, n := range b.Notes {
 					a.printf("  note: %s\n", n)
 				}
-				if err := b.Unmet(); err != nil && d.Manifest != nil {
+				if err := b.Unmet(); err != nil && d.Manifest != nil && !told(err, results) {
 					a.printf("  note: %v\n", err)
 				}
 			}
@@ -305,4 +308,10 @@ func (a *app) printVerdictTo(path string, k framework.Kernel, r *framework.Resul
 	b.out = a.err
 	b.color = a.color && isTerminal(a.err)
 	b.printVerdict(path, k, r, nil)
+}
+
+// told reports whether the verdicts have said already what is missing.
+func told(err error, results []*framework.Result) bool {
+	var m *object.MissingError
+	return errors.As(err, &m) && slices.ContainsFunc(results, func(r *framework.Result) bool { return r.Missing != nil && *r.Missing == *m })
 }

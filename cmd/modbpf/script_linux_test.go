@@ -6,11 +6,13 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/modbpf/modbpf/btf"
@@ -95,6 +97,90 @@ func bpffs(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Logf("unmount: %v", err)
 		}
 	})
+}
+
+// netns makes a network namespace with lo up and puts its path into a variable.
+func netns(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: netns VARIABLE")
+	}
+	path := ts.MkAbs("netns")
+	ts.Check(os.WriteFile(path, nil, 0o644))
+	ts.Check(inNewNetns(func() error {
+		lo, err := netlink.LinkByName("lo")
+		if err != nil {
+			return err
+		}
+		if err := netlink.LinkSetUp(lo); err != nil {
+			return err
+		}
+		return unix.Mount("/proc/thread-self/ns/net", path, "", unix.MS_BIND, "")
+	}))
+	ts.Defer(func() {
+		if err := unix.Unmount(path, unix.MNT_DETACH); err != nil {
+			ts.Logf("unmount: %v", err)
+		}
+	})
+	ts.Setenv(args[0], path)
+}
+
+// inNewNetns runs f on a thread of its own in a new namespace; the thread ends with it.
+func inNewNetns(f func() error) error {
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread is thrown away
+		err := unix.Unshare(unix.CLONE_NEWNET)
+		if err == nil {
+			err = f()
+		}
+		done <- err
+	}()
+	return <-done
+}
+
+// traffic sends datagrams over lo of a namespace.
+func traffic(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: traffic NETNS COUNT")
+	}
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread is thrown away
+		done <- func() error {
+			ns, err := os.Open(args[0])
+			if err != nil {
+				return err
+			}
+			defer ns.Close()
+			if err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET); err != nil {
+				return err
+			}
+			fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
+			if err != nil {
+				return err
+			}
+			defer unix.Close(fd)
+			to := &unix.SockaddrInet4{Port: 4242, Addr: [4]byte{127, 0, 0, 1}}
+			if err := unix.Bind(fd, to); err != nil {
+				return err
+			}
+			for range n {
+				if err := unix.Sendto(fd, []byte("x"), 0, to); err != nil {
+					return err
+				}
+			}
+			b := make([]byte, 8)
+			for range n {
+				if _, err := unix.Read(fd, b); err != nil {
+					return err
+				}
+			}
+			return nil
+		}()
+	}()
+	ts.Check(<-done)
 }
 
 func readonly(ts *testscript.TestScript, neg bool, args []string) {

@@ -11,3 +11,5 @@ func condition(string) (bool, error) { return false, nil }
 func nobody(ts *testscript.TestScript, _ bool, _ []string)   { ts.Fatalf("only on Linux") }
 func bpffs(ts *testscript.TestScript, _ bool, _ []string)    { ts.Fatalf("only on Linux") }
 func readonly(ts *testscript.TestScript, _ bool, _ []string) { ts.Fatalf("only on Linux") }
+func netns(ts *testscript.TestScript, _ bool, _ []string)    { ts.Fatalf("only on Linux") }
+func traffic(ts *testscript.TestScript, _ bool, _ []string)  { ts.Fatalf("only on Linux") }

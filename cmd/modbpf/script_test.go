@@ -31,6 +31,8 @@ func TestMain(m *testing.M) {
 //	nobody CODE PROGRAM ARG...  as exits, without any capability
 //	bpffs DIR                   mount a bpf file system for this script
 //	readonly DIR                make it read-only
+//	netns VARIABLE              make a network namespace, its path in the variable
+//	traffic NETNS COUNT         send datagrams over lo there
 //
 // and the conditions [root] and [struct_ops:NAME].
 func TestScripts(t *testing.T) {
@@ -42,6 +44,7 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("DRIVERS", filepath.Join(root, "drivers"))
+			e.Setenv("BPF", filepath.Join(root, "cmd/modbpf/testdata/bpf"))
 			e.Setenv("MANIFESTS", filepath.Join(root, "manifests"))
 			e.Setenv("ALGO", fmt.Sprintf("mbs%09d", os.Getpid()%1e9))
 			e.Setenv("XDG_CACHE_HOME", filepath.Join(e.WorkDir, "cache"))
@@ -49,7 +52,7 @@ func TestScripts(t *testing.T) {
 		},
 		Condition: condition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "spoil": spoil, "replace": replace, "nobody": nobody, "bpffs": bpffs, "readonly": readonly,
+			"exits": exits, "spoil": spoil, "replace": replace, "nobody": nobody, "bpffs": bpffs, "readonly": readonly, "netns": netns, "traffic": traffic,
 		},
 	})
 }

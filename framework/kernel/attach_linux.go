@@ -45,6 +45,10 @@ func attach(p *Point, fd sys.FD) (sys.FD, error) {
 
 // attachError says what the kernel's answer to an attachment means.
 func attachError(p *Point, err error) error {
+	var told exitcode.Code
+	if errors.As(err, &told) {
+		return err
+	}
 	switch {
 	case errors.Is(err, syscall.EBUSY), errors.Is(err, syscall.EEXIST):
 		what := "something else is attached there already"

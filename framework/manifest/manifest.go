@@ -15,6 +15,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 //go:generate go test -run TestGenerated -update .
@@ -163,9 +164,17 @@ func (m *Manifest) Parameter(name string) *Parameter {
 // Errorf makes an error about the value at a path such as
 // "extensionPoints[0].structOps", for steps that find a mistake later.
 func (m *Manifest) Errorf(path, format string, args ...any) *Error {
-	p := m.pos[path]
-	if p.Line == 0 {
-		p = Pos{1, 1}
+	p := Pos{1, 1}
+	for at := path; ; { // a value that is not there is reported where it should be
+		if q, ok := m.pos[at]; ok {
+			p = q
+			break
+		}
+		i := strings.LastIndexAny(at, ".[")
+		if i < 0 {
+			break
+		}
+		at = at[:i]
 	}
 	return &Error{File: m.file, Pos: p, Path: path, Message: fmt.Sprintf(format, args...)}
 }

@@ -57,6 +57,9 @@ func (b *binder) mapOf(m *MapSpec) *verifier.Map {
 	if v.MaxEntries == 0 {
 		v.MaxEntries = b.entries(v.Type)
 	}
+	if v.Type == bpf.MapStackTrace && v.ValueSize == 0 && b.opts.DefaultMaxEntries != 0 {
+		v.ValueSize = 127 * 8 // perf's deepest stack by default; loaders set it with the size
+	}
 	if noTypes[v.Type] || b.o.Untyped != "" {
 		v.Key, v.Value, v.BTF = 0, 0, nil
 	}

@@ -3,7 +3,10 @@
 package profile
 
 import (
+	"slices"
+
 	"github.com/modbpf/modbpf/bpf"
+	"github.com/modbpf/modbpf/btf"
 	"github.com/modbpf/modbpf/kfuncs"
 	"github.com/modbpf/modbpf/structops"
 	"github.com/modbpf/modbpf/verifier"
@@ -53,8 +56,43 @@ func (p *Profile) configOrNil() func(string) string {
 	return p.Config
 }
 
-// Kfunc finds a kfunc by name; nil if no program may call it on this kernel.
-func (p *Profile) Kfunc(name string) *kfuncs.Kfunc { return kfuncs.Find(p.release, name) }
+// Kfunc finds a kfunc by name; nil if no program may call it on this kernel. A
+// release that the tables do not know is answered for by the nearest older one;
+// what that has not, but this kernel's own types have, by the next newer one.
+func (p *Profile) Kfunc(name string) *kfuncs.Kfunc {
+	if k := kfuncs.Find(p.release, name); k != nil {
+		return k
+	}
+	for _, r := range kfuncs.Releases {
+		if !p.release.Less(r) {
+			continue
+		}
+		if k := kfuncs.Find(r, name); k != nil {
+			if kfuncs.Known(p.release).Series() == p.release.Series() || !p.offers(name) {
+				return nil
+			}
+			return k
+		}
+	}
+	return nil
+}
+
+// offers reports whether the kernel's own types say that a function is a kfunc;
+// types without any such tag are asked for the function alone.
+func (p *Profile) offers(name string) bool {
+	id, ok := p.btf.Find(name, btf.KindFunc)
+	if !ok {
+		return false
+	}
+	isKfunc := func(id btf.ID) bool {
+		return slices.ContainsFunc(p.btf.DeclTags(id), func(t btf.DeclTag) bool { return t.Tag == "bpf_kfunc" })
+	}
+	if isKfunc(id) {
+		return true
+	}
+	known, ok := p.btf.Find("bpf_obj_new_impl", btf.KindFunc) // a kfunc of every kernel that has any
+	return !ok || !isKfunc(known)
+}
 
 // StructOps finds a struct_ops table's contracts; nil if this kernel's release
 // has none of the name or was built without it.

@@ -3,7 +3,6 @@
 package helpers
 
 import (
-	"github.com/modbpf/modbpf/framework/host/world"
 	"github.com/modbpf/modbpf/jit"
 )
 
@@ -23,8 +22,9 @@ func zero(*jit.Frame, uint64, uint64, uint64, uint64, uint64) uint64 { return 0 
 func ktimeNS(f *jit.Frame, _, _, _, _, _ uint64) uint64 { return run(f).World.Clock.Now() }
 
 func ktimeCoarse(f *jit.Frame, _, _, _, _, _ uint64) uint64 {
-	const tick = 1_000_000_000 / world.HZ
-	return run(f).World.Clock.Now() / tick * tick
+	c := run(f).World.Clock
+	tick := 1_000_000_000 / c.HZ()
+	return c.Now() / tick * tick
 }
 
 // taiOffset is TAI minus UTC since 2017.

@@ -15,6 +15,7 @@ import (
 type Clock struct {
 	base time.Time
 	boot uint64 // what the clock read at base
+	hz   uint64
 
 	simulated atomic.Bool
 	now       atomic.Uint64
@@ -26,8 +27,14 @@ type Clock struct {
 	stopped bool
 }
 
-func newClock() *Clock {
-	return &Clock{base: time.Now(), boot: 1_000_000_000, live: make(map[*Timer]struct{})}
+// defaultHZ is what most distributions build with.
+const defaultHZ = 250
+
+func newClock(hz uint64) *Clock {
+	if hz == 0 || hz > 1_000_000 {
+		hz = defaultHZ
+	}
+	return &Clock{hz: hz, base: time.Now(), boot: 1_000_000_000, live: make(map[*Timer]struct{})}
 }
 
 // Now is nanoseconds since the world began, never 0.
@@ -38,11 +45,11 @@ func (c *Clock) Now() uint64 {
 	return c.boot + uint64(time.Since(c.base))
 }
 
-// HZ is the tick rate jiffies count at.
-const HZ = 250
+// HZ is the tick rate jiffies count at: the profile's CONFIG_HZ.
+func (c *Clock) HZ() uint64 { return c.hz }
 
 // Jiffies is the tick counter, as jiffies64.
-func (c *Clock) Jiffies() uint64 { return c.Now() / (1_000_000_000 / HZ) }
+func (c *Clock) Jiffies() uint64 { return c.Now() / (1_000_000_000 / c.hz) }
 
 // Wall is nanoseconds since 1970.
 func (c *Clock) Wall() uint64 {

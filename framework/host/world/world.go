@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strconv"
 	"sync"
 	"sync/atomic"
 
@@ -87,7 +88,11 @@ func New(k verifier.Kernel, cpus int) (*World, error) {
 	if cpus <= 0 {
 		cpus = runtime.NumCPU()
 	}
-	w := &World{Kernel: k, Mem: mem.New(0), Clock: newClock(), Trace: newTrace()}
+	hz := uint64(0)
+	if k != nil {
+		hz, _ = strconv.ParseUint(k.Config("CONFIG_HZ"), 10, 32) // without the option: the default
+	}
+	w := &World{Kernel: k, Mem: mem.New(0), Clock: newClock(hz), Trace: newTrace()}
 	if k != nil {
 		w.Layouts = typed.NewLayouts(k.BTF())
 	} else {
