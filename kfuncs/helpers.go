@@ -30,6 +30,7 @@ const (
 	condSet                        // str: attach target is in this set of names
 	condSlot                       // str: "table.member"
 	condIter                       // str: iterator's name
+	condLocked                     // str: what lockdown forbids, "WRITE_USER" or "READ_KERNEL"
 )
 
 type cond struct {
@@ -308,11 +309,25 @@ func (q *query) cond(c *cond) (ok bool, why string) {
 		if c.not {
 			why = "not for " + c.str
 		}
+	case condLocked:
+		ok = lockedDown(c.str, u.Config)
+		why = "not for a kernel that is locked down"
 	case condIter:
 		ok = u.AttachName == c.str
 		why = not + "for the " + c.str + " iterator only"
 	}
 	return ok != c.not, why
+}
+
+// lockedDown reports whether the kernel's configuration forces a lockdown that
+// forbids something; one chosen at boot is not known here. Integrity forbids
+// writing to processes, confidentiality reading the kernel as well.
+func lockedDown(what string, config func(string) string) bool {
+	if config == nil {
+		return false
+	}
+	return config("CONFIG_LOCK_DOWN_KERNEL_FORCE_CONFIDENTIALITY") == "y" ||
+		what == "WRITE_USER" && config("CONFIG_LOCK_DOWN_KERNEL_FORCE_INTEGRITY") == "y"
 }
 
 // attachFunc is the kernel function an attach point stands for.

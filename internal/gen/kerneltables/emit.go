@@ -218,7 +218,7 @@ type namedGroup struct {
 
 var condKinds = map[string]string{
 	"cap": "condCap", "config": "condConfig", "attach": "condAttach", "type": "condType", "sleepable": "condSleepable",
-	"trampoline": "condTrampoline", "recur": "condRecur", "set": "condSet", "slot": "condSlot", "iter": "condIter",
+	"trampoline": "condTrampoline", "recur": "condRecur", "set": "condSet", "slot": "condSlot", "iter": "condIter", "locked": "condLocked",
 }
 
 var actions = map[string]string{"proto": "actProto", "none": "actNone", "call": "actCall", "try": "actTry"}

@@ -323,9 +323,6 @@ func (r *run) cond(t []csrc.Token, e env) []fork {
 		}
 		return out
 	}
-	if strings.HasPrefix(text, "security_locked_down(") {
-		return []fork{{false, e}} // a kernel that is not locked down
-	}
 	c, ok := condition(text)
 	if !ok {
 		r.fail("condition %s: not understood", text)
@@ -365,6 +362,7 @@ var (
 	eqAttach = regexp.MustCompile(`^prog->expected_attach_type (==|!=) (BPF_\w+)$`)
 	eqType   = regexp.MustCompile(`^prog->type == BPF_PROG_TYPE_(\w+)$`)
 	hasCap   = regexp.MustCompile(`^bpf_token_capable\(prog->aux->token, (CAP_\w+)\)$`)
+	locked   = regexp.MustCompile(`^security_locked_down\(LOCKDOWN_BPF_(\w+)\) < 0$`)
 	inSet    = regexp.MustCompile(`^btf_id_set_contains\(&(\w+), prog->aux->attach_btf_id\)$`)
 	slotNot  = regexp.MustCompile(`^prog_ops_moff\(prog\) (==|!=) offsetof\(struct (\w+), (\w+)\)$`)
 )
@@ -391,6 +389,9 @@ func condition(text string) (Cond, bool) {
 	}
 	if m := hasCap.FindStringSubmatch(text); m != nil {
 		return Cond{Kind: "cap", Str: m[1]}, true
+	}
+	if m := locked.FindStringSubmatch(text); m != nil {
+		return Cond{Kind: "locked", Str: m[1]}, true
 	}
 	if m := inSet.FindStringSubmatch(text); m != nil {
 		return Cond{Kind: "set", Str: m[1]}, true
