@@ -10,5 +10,6 @@ if [ "$(id -u)" != 0 ]; then
 fi
 need clang-19 clang-19 && need dpkg-deb dpkg && need xz xz-utils || { echo "conformance: skipped: no compiler"; exit 77; }
 mkdir -p bin
-"${GO:-go}" build -o bin/conformance ./internal/conformance/cmd/conformance
+# Static: it also runs inside the guests of the kernel lab.
+CGO_ENABLED=0 "${GO:-go}" build -o bin/conformance ./internal/conformance/cmd/conformance
 exec bin/conformance -o "${CONFORMANCE_REPORT:-docs/conformance.md}"

@@ -163,7 +163,6 @@ func OpenGuest(ctx context.Context, series string, opts ...kernellab.Option) (*G
 // embedded profiles have. A kernel without them would refuse what calls them.
 var guestModules = append(slices.Clone(kernellab.DefaultModules), "tcp_bbr", "tcp_dctcp", "nf_conntrack", "nf_nat", "nf_flow_table", "xfrm_interface", "fou")
 
-
 // batch is how many objects go into one guest: it is thrown away afterwards, so
 // that nothing one object does to the kernel is seen by many others.
 const batch = 25

@@ -30,11 +30,13 @@ import (
 	"github.com/modbpf/modbpf/verifier"
 )
 
-// Request is what the judging process is to do.
+// Request is what the judging process is to do. Run is a regular expression on
+// "object/program"; Only, unless empty, lists the programs.
 type Request struct {
 	Objects []string `json:"objects"`
-	Run     string   `json:"run,omitempty"` // regular expression on "object/program"
-	Kernel  string   `json:"kernel"`        // profile name
+	Run     string   `json:"run,omitempty"`
+	Only    []string `json:"only,omitempty"`
+	Kernel  string   `json:"kernel"` // profile name
 	Verbose bool     `json:"verbose,omitempty"`
 	Jobs    int      `json:"jobs"`
 	Limit   int      `json:"limit"` // seconds for one program
@@ -139,6 +141,11 @@ func judgeMain(in io.Reader, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	only := make(map[string]bool, len(req.Only))
+	for _, n := range req.Only {
+		only[n] = true
+	}
+	wanted := func(name string) bool { return re.MatchString(name) && (len(only) == 0 || only[name]) }
 	var mu sync.Mutex
 	w := bufio.NewWriter(out)
 	enc := json.NewEncoder(w)
@@ -161,13 +168,13 @@ func judgeMain(in io.Reader, out io.Writer) error {
 		b, err := Bind(path, k)
 		name := objectName(path)
 		if err != nil {
-			if re.MatchString(name + "/") {
+			if wanted(name + "/") {
 				put(Ours{Object: name, Verdict: verifier.NotJudged.String(), Message: err.Error(), Insn: -1, Family: family(name, nil)})
 			}
 			continue
 		}
 		for _, p := range b.Programs {
-			if re.MatchString(name + "/" + p.Spec.Name) {
+			if wanted(name + "/" + p.Spec.Name) {
 				tasks <- task{name, p}
 			}
 		}

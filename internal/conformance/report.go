@@ -134,6 +134,8 @@ func (r *Result) Print(w io.Writer, agreed, reasons bool) {
 		fmt.Fprintf(w, "%-28s %6d %6d %6d %6d %6d %9s\n", n, c.N[Agree], c.N[FalseAccept], c.N[FalseReject], c.N[CannotJudge], c.N[KernelCannot], percent(c.N[Agree], c.Decided()))
 	}
 	fmt.Fprintf(w, "%-28s %6d %6d %6d %6d %6d %9s\n", "all", t.N[Agree], t.N[FalseAccept], t.N[FalseReject], t.N[CannotJudge], t.N[KernelCannot], percent(t.N[Agree], t.Decided()))
+	accepted, unknown := r.bounds()
+	fmt.Fprintf(w, "we accept %d: worst case known for %s\n", accepted, percent(accepted-unknown, accepted))
 	fmt.Fprintf(w, "both refuse %d: same reason %s, same last instruction %s\n", t.Refused, percent(t.Reason, t.Refused), percent(t.At, t.Placed))
 }
 
@@ -174,44 +176,88 @@ func (r *Result) PrintLogs(w io.Writer, lines int) {
 	}
 }
 
-// Markdown writes docs/conformance.md.
-func (r *Result) Markdown(w io.Writer) {
-	t := r.Total()
+// Markdown writes docs/conformance.md: the figures of all comparisons, then each
+// in full. Missing says why comparisons were not made.
+func Markdown(w io.Writer, all []*Result, missing []string) {
 	fmt.Fprintf(w, "# Conformance with the kernel's verifier\n\n")
-	fmt.Fprintf(w, "Made by `make conformance`; do not edit. Corpus: the kernel's own selftests (%s), %d objects, %d programs.\n", r.Corpus.Origin, len(r.Corpus.Objects), len(r.Rows))
-	fmt.Fprintf(w, "Oracle: the machine's kernel, %s, asked to load each program by itself. Our side runs first, in a process to which `bpf()` is refused.\n\n", r.Kernel)
-	fmt.Fprintf(w, "| | programs |\n|---|---|\n| the kernel decides | %d |\n| agree | %d (%s) |\n| we accept, the kernel refuses | %d |\n| we refuse, the kernel accepts | %d |\n| we cannot judge (`error` or `unsupported`) | %d |\n| the kernel cannot judge | %d |\n",
-		t.Decided(), t.N[Agree], percent(t.N[Agree], t.Decided()), t.N[FalseAccept], t.N[FalseReject], t.N[CannotJudge], t.N[KernelCannot])
-	fmt.Fprintf(w, "| both refuse | %d |\n| ... for the kernel's reason | %d (%s) |\n| ... at the kernel's last instruction | %d (%s) |\n\n", t.Refused, t.Reason, percent(t.Reason, t.Refused), t.At, percent(t.At, t.Placed))
-	fmt.Fprintf(w, "## By family\n\n| family | agree | we accept | we refuse | we cannot | kernel cannot | share |\n|---|---|---|---|---|---|---|\n")
+	fmt.Fprintf(w, "Made by `make conformance`; do not edit. Each program of a corpus is judged by modbpf first, in a process to which `bpf()` is\n")
+	fmt.Fprintf(w, "refused, and then loaded, by itself and attached to nothing, into a real kernel: the machine's own, or one of the kernel lab.\n\n")
+	fmt.Fprintf(w, "| corpus | kernel | decides | agree | share | we accept | we refuse | we cannot | kernel cannot | both refuse | same reason | same last instruction |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n")
+	for _, r := range all {
+		t := r.Total()
+		fmt.Fprintf(w, "| %s | %s | %d | %d | %s | %d | %d | %d | %d | %d | %s | %s |\n", r.Title, r.Kernel, t.Decided(), t.N[Agree], percent(t.N[Agree], t.Decided()),
+			t.N[FalseAccept], t.N[FalseReject], t.N[CannotJudge], t.N[KernelCannot], t.Refused, percent(t.Reason, t.Refused), percent(t.At, t.Placed))
+	}
+	fmt.Fprintf(w, "\n\"We accept\": and the kernel refuses. \"We refuse\": and the kernel accepts. \"We cannot\": `error` or `unsupported` where the kernel decides.\n")
+	for _, m := range missing {
+		fmt.Fprintf(w, "\nNot compared: %s.\n", m)
+	}
+	for _, r := range all {
+		r.markdown(w)
+	}
+}
+
+func (r *Result) markdown(w io.Writer) {
+	fmt.Fprintf(w, "\n## %s, kernel %s\n\n%s; %d objects, %d programs.", r.Title, r.Kernel, r.Corpus.Origin, len(r.Corpus.Objects), len(r.Rows))
+	if n := len(r.Corpus.Failed); n > 0 {
+		fmt.Fprintf(w, " %d sources do not compile: %s.", n, strings.Join(r.Corpus.Failed, ", "))
+	}
+	accepted, unknown := r.bounds()
+	fmt.Fprintf(w, " Of %d programs we accept, %s have a known worst case.\n", accepted, percent(accepted-unknown, accepted))
+	fmt.Fprintf(w, "\n| family | agree | we accept | we refuse | we cannot | kernel cannot | share |\n|---|---|---|---|---|---|---|\n")
 	names, by := r.byFamily()
 	for _, n := range names {
 		c := by[n]
 		fmt.Fprintf(w, "| %s | %d | %d | %d | %d | %d | %s |\n", n, c.N[Agree], c.N[FalseAccept], c.N[FalseReject], c.N[CannotJudge], c.N[KernelCannot], percent(c.N[Agree], c.Decided()))
 	}
 	for _, out := range []Outcome{FalseAccept, FalseReject, CannotJudge} {
-		fmt.Fprintf(w, "\n## %s%s\n\n", strings.ToUpper(out.String()[:1]), out.String()[1:])
-		var rows []Row
-		for _, row := range r.Rows {
-			if row.Outcome == out {
-				rows = append(rows, row)
-			}
-		}
-		if len(rows) == 0 {
-			fmt.Fprintf(w, "None.\n")
-			continue
-		}
-		fmt.Fprintf(w, "| program | ours | kernel |\n|---|---|---|\n")
-		for _, row := range rows {
-			ours := row.Verdict()
-			if row.Code != 0 {
-				ours += fmt.Sprintf(" MB%04d", row.Code)
-			}
-			fmt.Fprintf(w, "| %s/%s | %s: %s | %s: %s |\n", row.Object, row.Program, ours, cell(row.Message), row.Kernel.Verdict, cell(row.Kernel.Message))
-		}
+		r.disagreements(w, out)
 	}
 	r.limits(w)
-	fmt.Fprintf(w, "\n## The kernel cannot judge\n\nWhy, and how many programs:\n\n| reason | programs |\n|---|---|\n")
+	r.cannot(w)
+}
+
+func (r *Result) disagreements(w io.Writer, out Outcome) {
+	head := false
+	for _, row := range r.Rows {
+		if row.Outcome != out {
+			continue
+		}
+		if !head {
+			fmt.Fprintf(w, "\n### %s%s\n\n| program | ours | kernel |\n|---|---|---|\n", strings.ToUpper(out.String()[:1]), out.String()[1:])
+			head = true
+		}
+		ours := row.Verdict()
+		if row.Code != 0 {
+			ours += fmt.Sprintf(" MB%04d", row.Code)
+		}
+		if row.Message != "" {
+			ours += ": " + cell(row.Message)
+		}
+		theirs := row.Kernel.Verdict
+		if row.Kernel.Message != "" {
+			theirs += ": " + cell(row.Kernel.Message)
+		}
+		fmt.Fprintf(w, "| %s/%s | %s | %s |\n", row.Object, row.Program, ours, theirs)
+	}
+}
+
+// bounds counts programs we accept and those of them whose longest path has no
+// known length.
+func (r *Result) bounds() (accepted, unknown int) {
+	for _, row := range r.Rows {
+		if row.Verdict() == "accept" {
+			accepted++
+			if row.Worst < 0 {
+				unknown++
+			}
+		}
+	}
+	return accepted, unknown
+}
+
+// cannot lists why the kernel did not decide.
+func (r *Result) cannot(w io.Writer) {
 	why := make(map[string]int)
 	var keys []string
 	for _, row := range r.Rows {
@@ -224,7 +270,11 @@ func (r *Result) Markdown(w io.Writer) {
 		}
 		why[k]++
 	}
-	slices.SortFunc(keys, func(a, b string) int { return why[b] - why[a] })
+	if len(keys) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\n### The kernel cannot judge\n\n| why | programs |\n|---|---|\n")
+	slices.SortStableFunc(keys, func(a, b string) int { return why[b] - why[a] })
 	for _, k := range keys {
 		fmt.Fprintf(w, "| %s | %d |\n", cell(k), why[k])
 	}
@@ -238,7 +288,7 @@ func (r *Result) limits(w io.Writer) {
 			continue
 		}
 		if !head {
-			fmt.Fprintf(w, "\n## At the kernel's complexity limits\n\n| program | ours | our processed | kernel | its processed |\n|---|---|---|---|---|\n")
+			fmt.Fprintf(w, "\n### At the kernel's complexity limits\n\n| program | ours | our processed | kernel | its processed |\n|---|---|---|---|---|\n")
 			head = true
 		}
 		fmt.Fprintf(w, "| %s/%s | %s | %d | %s | %d |\n", row.Object, row.Program, row.Verdict(), row.Processed, row.Kernel.Verdict, row.Kernel.Processed)

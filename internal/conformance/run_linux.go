@@ -16,6 +16,7 @@ import (
 
 // Result is one comparison of a corpus.
 type Result struct {
+	Title  string // what was compared, for the report
 	Corpus *Corpus
 	Kernel string // release it was judged for
 	Rows   []Row
@@ -32,7 +33,7 @@ func Run(ctx context.Context, w io.Writer, c *Corpus, req Request, fresh bool) (
 	if err := Judge(req, func(o Ours) { ours = append(ours, o) }); err != nil {
 		return nil, err
 	}
-	res := &Result{Corpus: c, Ours: time.Since(start)}
+	res := &Result{Title: c.Name, Corpus: c, Ours: time.Since(start)}
 	slices.SortFunc(ours, func(a, b Ours) int {
 		return strings.Compare(a.Object+"/"+a.Program, b.Object+"/"+b.Program)
 	})
@@ -119,4 +120,16 @@ func askAll(c *Corpus, k verifier.Kernel, ours []Ours, req Request, fresh bool) 
 		return nil, first
 	}
 	return out, oracle.Save()
+}
+
+// Unjudged lists the bound programs that the kernel did not decide, so that
+// another kernel can be asked.
+func (r *Result) Unjudged() []string {
+	var out []string
+	for _, row := range r.Rows {
+		if row.Outcome == KernelCannot && row.Program != "" {
+			out = append(out, row.Object+"/"+row.Program)
+		}
+	}
+	return out
 }

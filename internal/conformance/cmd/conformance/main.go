@@ -7,6 +7,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"runtime/pprof"
 
 	"github.com/modbpf/modbpf/internal/conformance"
+	"github.com/modbpf/modbpf/internal/kernellab"
 	"github.com/modbpf/modbpf/internal/kernellab/guest"
 )
 
@@ -33,7 +35,7 @@ func run() error {
 		req     conformance.Request
 		dir     = flag.String("objects", "", "compare the objects of this folder instead of the kernel's selftests")
 		source  = flag.String("source", conformance.Sources[0], "Debian package of kernel sources whose selftests are compared, or debian: the objects that packages ship")
-		docs    = flag.String("o", "", "write the report as Markdown to this file")
+		docs    = flag.String("o", "", "make all comparisons and write the report as Markdown to this file")
 		agreed  = flag.Bool("a", false, "list also programs on which both agree")
 		reasons = flag.Bool("reasons", false, "list programs both refuse, but for another reason or elsewhere")
 		fresh   = flag.Bool("fresh", false, "ask the kernel again, also what it said before")
@@ -49,16 +51,10 @@ func run() error {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	var c *conformance.Corpus
-	var err error
-	switch {
-	case *dir != "":
-		c, err = conformance.OpenDir(*dir)
-	case *source == "debian":
-		c, err = conformance.Debian(ctx, os.Stderr)
-	default:
-		c, err = conformance.Selftests(ctx, os.Stderr, *source)
+	if *docs != "" {
+		return report(ctx, req, *docs, *fresh)
 	}
+	c, err := corpus(ctx, *source, *dir)
 	if err != nil {
 		return err
 	}
@@ -83,10 +79,53 @@ func run() error {
 		res.PrintLogs(os.Stdout, *lines)
 	}
 	res.Print(os.Stdout, *agreed, *reasons)
-	if *docs != "" {
-		var b bytes.Buffer
-		res.Markdown(&b)
-		return os.WriteFile(*docs, b.Bytes(), 0o644)
-	}
 	return nil
+}
+
+func corpus(ctx context.Context, source, dir string) (*conformance.Corpus, error) {
+	switch {
+	case dir != "":
+		return conformance.OpenDir(dir)
+	case source == "debian":
+		return conformance.Debian(ctx, os.Stderr)
+	}
+	return conformance.Selftests(ctx, os.Stderr, source)
+}
+
+// labKernel is the kernel of the lab that is asked what the machine's own cannot
+// decide: HID-BPF, queue disciplines, sched_ext, fentry, LSM.
+const labKernel = "7.2"
+
+// report makes every comparison and writes the document.
+func report(ctx context.Context, req conformance.Request, file string, fresh bool) error {
+	var all []*conformance.Result
+	var missing []string
+	for _, source := range []string{conformance.Sources[0], "debian"} {
+		c, err := corpus(ctx, source, "")
+		if err != nil {
+			return err
+		}
+		req.Kernel, req.Only = "running", nil
+		res, err := conformance.Run(ctx, os.Stderr, c, req, fresh)
+		if err != nil {
+			return err
+		}
+		all = append(all, res)
+		res.Print(os.Stdout, false, false)
+		req.Kernel, req.Only = labKernel, res.Unjudged()
+		rest, err := conformance.Run(ctx, os.Stderr, c, req, fresh)
+		if errors.Is(err, kernellab.ErrUnavailable) {
+			missing = append(missing, fmt.Sprintf("what the machine's kernel cannot judge of %s with kernel %s (%v)", source, labKernel, err))
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		rest.Title = "of " + rest.Title + ", what the machine's kernel cannot judge"
+		all = append(all, rest)
+		rest.Print(os.Stdout, false, false)
+	}
+	var b bytes.Buffer
+	conformance.Markdown(&b, all, missing)
+	return os.WriteFile(file, b.Bytes(), 0o644)
 }
