@@ -284,3 +284,25 @@ func encode(o *object.Object, v object.Variable, val manifest.Value) ([]byte, er
 	}
 	return o.EncodeVariable(v, val.String())
 }
+
+// matches lists the HID devices a driver binds to: the manifest's, or those a
+// bare object names by the convention of the kernel's drivers/hid/bpf.
+func (d *Driver) matches() ([]manifest.Match, error) {
+	if d.Manifest != nil {
+		return d.Manifest.Match, nil
+	}
+	devs, err := d.Object.HIDDevices()
+	if err != nil {
+		return nil, exitcode.Object.With(err)
+	}
+	var out []manifest.Match
+	for _, h := range devs {
+		// In the convention zero is any.
+		f := func(v uint32) manifest.Filter { return manifest.Filter{Set: v != 0, Value: v} }
+		out = append(out, manifest.Match{HID: &manifest.HIDMatch{
+			Bus: manifest.Bus{Filter: f(uint32(h.Bus))}, Group: manifest.Group{Filter: f(uint32(h.Group))},
+			Vendor: manifest.ID{Filter: f(h.Vendor)}, Product: manifest.ID{Filter: f(h.Product)},
+		}})
+	}
+	return out, nil
+}

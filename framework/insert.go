@@ -5,9 +5,11 @@ package framework
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/modbpf/modbpf/framework/exitcode"
 	"github.com/modbpf/modbpf/framework/kernel"
+	"github.com/modbpf/modbpf/framework/manifest"
 	"github.com/modbpf/modbpf/verifier"
 )
 
@@ -48,7 +50,11 @@ func (b *Bound) Plan(t *kernel.Target, o InsertOptions) ([]Planned, error) {
 		}
 		return []Planned{{kernel.InstanceOf(d.Name), d}}, nil
 	}
-	if b.Driver.Manifest == nil || len(b.Driver.Manifest.Match) == 0 {
+	matches, err := b.Driver.matches()
+	if err != nil {
+		return nil, err
+	}
+	if len(matches) == 0 {
 		return nil, exitcode.Usage.Errorf("driver %s names no devices: say which with --device", b.Driver.Name())
 	}
 	all, err := t.HIDDevices()
@@ -57,13 +63,13 @@ func (b *Bound) Plan(t *kernel.Target, o InsertOptions) ([]Planned, error) {
 	}
 	var out []Planned
 	for _, d := range all {
-		if b.Driver.Manifest.MatchModalias(d.Modalias) {
+		if slices.ContainsFunc(matches, func(m manifest.Match) bool { return m.Accepts(d.Modalias) }) {
 			out = append(out, Planned{kernel.InstanceOf(d.Name), &d})
 		}
 	}
 	if len(out) == 0 {
 		return nil, exitcode.NotFound.Errorf("driver %s: no device that it matches is present; plug one in and insert again, or let a udev rule do it: ACTION==\"add\", SUBSYSTEM==\"hid\", ENV{MODALIAS}==\"%s\", RUN+=\"modbpf insert --device $kernel %s\"",
-			b.Driver.Name(), b.Driver.Manifest.Match[0].Pattern(), b.Driver.Path)
+			b.Driver.Name(), matches[0].Pattern(), b.Driver.Path)
 	}
 	return out, nil
 }

@@ -163,15 +163,16 @@ func (d *Driver) Recordings() ([]string, error) {
 	return files, nil
 }
 
-// Matches reports whether the driver binds to a recorded device. Bare objects
-// do not say, and take any.
+// Matches reports whether the driver binds to a recorded device. One that does
+// not say which devices it is for takes any.
 func (d *Driver) Matches(rec *recording.Device) bool {
-	if d.Manifest == nil || len(d.Manifest.Match) == 0 {
+	matches, err := d.matches()
+	if err != nil || len(matches) == 0 {
 		return true
 	}
 	// The group is the kernel's guess from the descriptor; a recording has none.
-	for i := range d.Manifest.Match {
-		m := &d.Manifest.Match[i]
+	for i := range matches {
+		m := &matches[i]
 		if h := m.HID; h != nil {
 			if h.Bus.Accepts(uint32(rec.Bus)) && h.Vendor.Accepts(rec.Vendor) && h.Product.Accepts(rec.Product) {
 				return true

@@ -87,6 +87,11 @@ func (d *Driver) Summary() *Summary {
 			s.Requires = "kernel " + m.Requires.Kernel.String()
 		}
 	} else {
+		if matches, err := d.matches(); err == nil {
+			for i := range matches {
+				s.Match = append(s.Match, matches[i].Pattern())
+			}
+		}
 		for _, c := range constants(d.Object) {
 			s.Parameters = append(s.Parameters, SummaryParam{Name: c, Type: "constant"})
 		}

@@ -403,3 +403,35 @@ func TestNotMounted(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestRounds inserts and removes a thousand times; nothing may be left.
+func TestRounds(t *testing.T) {
+	root := mounted(t)
+	tg := open(t, root)
+	j := job(t, "1.0.0")
+	rounds := 1000
+	if testing.Short() {
+		rounds = 20
+	}
+	fds := 0
+	for i := range rounds {
+		if _, _, err := tg.Insert(j); err != nil {
+			t.Fatalf("round %d: %v", i, err)
+		}
+		if _, err := tg.Remove("tcp-test", "default"); err != nil {
+			t.Fatalf("round %d: %v", i, err)
+		}
+		if i == 0 {
+			fds = openFDs(t)
+		}
+	}
+	if n := openFDs(t); n != fds {
+		t.Errorf("%d descriptors became %d", fds, n)
+	}
+	if l := litter(t, root); len(l) > 0 {
+		t.Errorf("left behind: %q", l)
+	}
+	if available(t, algorithm(os.Getpid())) {
+		t.Error("the kernel still knows the congestion control")
+	}
+}
