@@ -64,7 +64,7 @@ func (e *env) readArgs(sub int) *Diagnostic {
 		return bad("Global function %s() with %d > 5 args. Buggy compiler.", sp.name, t.Vlen)
 	}
 	ret := s.Kind(s.SkipMods(t.Ref))
-	if !isScalarKind(ret) && !(ret == btf.KindVoid && (e.has(FeatVoidGlobal) || !sp.global)) {
+	if !isScalarKind(ret) && !(sub > 0 && e.toArena(s, t.Ref)) && !(ret == btf.KindVoid && (e.has(FeatVoidGlobal) || !sp.global)) {
 		if sp.global {
 			return bad("Global function %s() doesn't return scalar. Only those are supported.", sp.name)
 		}
@@ -102,6 +102,25 @@ func (e *env) argTags(s *btf.Spec, sp *subprog, i int) (argTag, *Diagnostic) {
 	return tags, nil
 }
 
+// toArena reports pointers whose pointee is tagged as living in the arena.
+func (e *env) toArena(s *btf.Spec, id btf.ID) bool {
+	id = s.SkipMods(id)
+	if !e.has(FeatArenaTag) || s.Kind(id) != btf.KindPtr {
+		return false
+	}
+	for id = s.Type(id).Ref; ; id = s.Type(id).Ref {
+		switch s.Kind(id) {
+		case btf.KindTypeTag:
+			if s.Name(id) == "arena" && !s.Type(id).KindFlag {
+				return true
+			}
+		case btf.KindConst, btf.KindVolatile, btf.KindRestrict, btf.KindTypedef:
+		default:
+			return false
+		}
+	}
+}
+
 func (e *env) readArg(s *btf.Spec, sp *subprog, proto btf.ID, i int) (subArg, *Diagnostic) {
 	bad := func(format string, args ...any) (subArg, *Diagnostic) {
 		return subArg{}, e.errf(CodeGlobalArg, format, args...)
@@ -109,6 +128,9 @@ func (e *env) readArg(s *btf.Spec, sp *subprog, proto btf.ID, i int) (subArg, *D
 	tags, d := e.argTags(s, sp, i)
 	if d != nil {
 		return subArg{}, d
+	}
+	if e.toArena(s, s.Param(proto, i).Type) {
+		tags |= tagArena
 	}
 	id := s.SkipMods(s.Param(proto, i).Type)
 	t := s.Type(id)

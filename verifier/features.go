@@ -48,6 +48,7 @@ const (
 	FeatMayGotoZero                         // may_goto may go nowhere
 	FeatSleepableTail                       // sleepable programs may use program arrays
 	FeatCircle                              // ranges are arcs of a circle
+	FeatArenaTag                            // pointers of type arena in signatures of functions
 	nFeatures
 )
 
@@ -92,7 +93,7 @@ var featureTable = [nFeatures]FeatureInfo{
 	FeatTrustedArgs:          {FeatTrustedArgs, "trusted-args", bpf.Release{Major: 7, Minor: 0}, bpf.Release{}, "bpf: Make KF_TRUSTED_ARGS the default for all kfuncs"},
 	FeatRangeBoth:            {FeatRangeBoth, "range-both", bpf.Release{Major: 6, Minor: 18}, bpf.Release{}, "bpf: verifier: improve is_scalar_branch_taken with tnum overlap"},
 	FeatIndirectJump:         {FeatIndirectJump, "indirect-jump", bpf.Release{Major: 6, Minor: 19}, bpf.Release{}, "bpf, x86: add support for indirect jumps"},
-	FeatParentRefs:           {FeatParentRefs, "parent-refs", bpf.Release{Major: 7, Minor: 3}, bpf.Release{}, "release_regno is always R1 (read in 7.3)"},
+	FeatParentRefs:           {FeatParentRefs, "parent-refs", bpf.Release{Major: 7, Minor: 2}, bpf.Release{}, "release_regno is always R1 (read in 7.2)"},
 	FeatRBWalk:               {FeatRBWalk, "rbtree-walk", bpf.Release{Major: 6, Minor: 16}, bpf.Release{}, "bpf: Add bpf_rbtree_{root,left,right} kfunc"},
 	FeatRCUNest:              {FeatRCUNest, "rcu-nest", bpf.Release{Major: 6, Minor: 19}, bpf.Release{}, "bpf: Support nested rcu critical sections"},
 	FeatRCURegions:           {FeatRCURegions, "rcu-regions", bpf.Release{Major: 7, Minor: 3}, bpf.Release{}, "in_rcu_cs asks for preemption and interrupts (read in 7.3)"},
@@ -102,6 +103,7 @@ var featureTable = [nFeatures]FeatureInfo{
 	FeatPercpuKptrExact:      {FeatPercpuKptrExact, "percpu-kptr-exact", bpf.Release{Major: 7, Minor: 2}, bpf.Release{}, "map_kptr_match_type compares MEM_PERCPU (read in 7.2)"},
 	FeatVoidGlobal:           {FeatVoidGlobal, "void-global", bpf.Release{Major: 7, Minor: 0}, bpf.Release{}, "read in 7.2, not in 6.12"},
 	FeatCircle:               {FeatCircle, "circular-ranges", bpf.Release{Major: 7, Minor: 2}, bpf.Release{}, "cnum: circular numbers (read in 7.2)"},
+	FeatArenaTag:             {FeatArenaTag, "arena-tag", bpf.Release{Major: 7, Minor: 2}, bpf.Release{}, "btf_scan_type_tags (read in 7.2)"},
 }
 
 // Features lists the table.

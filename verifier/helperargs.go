@@ -159,7 +159,7 @@ func (e *env) checkArg(c *helperCall, i int) *Diagnostic {
 	}
 	if release {
 		if kind == kfuncs.ArgDynptr {
-			if d := e.dynptrOwned(r, regno); d != nil {
+			if d := e.dynptrOwned(r, regno); d != nil && !e.has(FeatParentRefs) {
 				return d
 			}
 		} else if r.RefObj == 0 && !r.isNull() {

@@ -67,6 +67,9 @@ func (o *Object) collectExterns(spec *btf.Spec, b *blob) error {
 			case ".ksyms":
 				e.kind, e.typ, ksyms = externKsym, spec.SkipMods(spec.Type(id).Ref), sec
 			}
+			if e.isFunc && e.kind == externLinked { // kernels refuse types with extern functions
+				b.setLinkage(id, btf.KindFunc, linkGlobal)
+			}
 			break
 		}
 	}
