@@ -104,6 +104,13 @@ func (e *env) checkFuncCall(in bpf.Insn) *Diagnostic {
 			e.clearPacketPointers()
 		}
 		e.subs[sub].called = true
+		if n, why := e.staticCost(sub); n < 0 {
+			if e.inGlobal == 0 {
+				e.noBound = why
+			}
+		} else {
+			e.cur.steps += n
+		}
 		e.clobber()
 		caller.Regs[0].markUnknown()
 		e.insn = at + 1

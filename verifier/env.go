@@ -79,6 +79,10 @@ type coreState struct {
 	jumps, prevJumps         int
 	keptStates, totalStates  int
 	peakStates, backedges    int
+	stateBytes               int
+	longest                  int64  // longest path of the main program
+	noBound                  string // why there is no bound on it
+	costs                    []int64
 	maxDepth                 int
 	factsOf                  []InsnFact
 }

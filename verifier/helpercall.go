@@ -204,6 +204,9 @@ func (e *env) beforeReturn(c *helperCall) *Diagnostic {
 	regs := e.cur.regs()
 	switch c.id {
 	case fnTailCall:
+		if e.inGlobal == 0 {
+			e.noBound = "tail call"
+		}
 		return e.checkRefLeak(false, true, "tail_call")
 	case fnGetLocalStorage:
 		if !regs[2].isNull() {

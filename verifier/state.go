@@ -174,6 +174,8 @@ type State struct {
 	unrollDepth  int32 // callback_unroll_depth
 	mayGotoDepth int32
 	hits, misses int32
+	steps        int64  // instructions since Parent was kept
+	rest         int64  // kept states: the most that may follow
 	next         *State // next kept state at the same instruction
 	cleaned      bool   // dead registers and slots were forgotten
 	evicted      bool   // no longer in its list

@@ -440,9 +440,11 @@ func (e *env) propagateBackedges(v *sccVisit) *Diagnostic {
 	return nil
 }
 
-// endPath tells a state and those before it that one of its paths is done.
-func (e *env) endPath(st *State) *Diagnostic {
+// endPath tells a state and those before it that one of its paths is done and
+// that at most rest instructions follow.
+func (e *env) endPath(st *State, rest int64) *Diagnostic {
 	var kept *State
+	e.notePath(st, rest)
 	for st != nil {
 		st.branches--
 		if st.branches > 0 {
@@ -453,6 +455,7 @@ func (e *env) endPath(st *State) *Diagnostic {
 		}
 		parent := st.Parent
 		if kept != nil {
+			e.notePath(st, st.rest)
 			e.maybeFree(kept)
 		}
 		st, kept = parent, parent
@@ -482,8 +485,8 @@ func sameCallsites(a, b *State) bool {
 }
 
 // visited compares the current state with those kept at this instruction. done
-// says that the path ends here.
-func (e *env) visited() (done bool, diag *Diagnostic) {
+// says that the path ends here, rest how many instructions at most follow.
+func (e *env) visited() (done bool, rest int64, diag *Diagnostic) {
 	insn, cur := e.insn, e.cur
 	a := &e.aux[insn]
 	force := e.testFreq || a.force || len(cur.history) > 40
@@ -528,7 +531,7 @@ func (e *env) visited() (done bool, diag *Diagnostic) {
 			if !hit {
 				if !skip && maybeLooping(sl, cur) && e.equalStates(sl, cur, exact) &&
 					!iterDepthsDiffer(sl, cur) && sl.mayGotoDepth == cur.mayGotoDepth && sl.unrollDepth == cur.unrollDepth {
-					return false, e.errf(CodeLoop, "infinite loop: the program comes back to instruction %d with nothing changed", insn)
+					return false, 0, e.errf(CodeLoop, "infinite loop: the program comes back to instruction %d with nothing changed", insn)
 				}
 				if !force && e.jumps-e.prevJumps < 20 && e.processed-e.prevProcessed < 100 {
 					add = false
@@ -548,7 +551,7 @@ func (e *env) visited() (done bool, diag *Diagnostic) {
 				e.pushHistory(cur, 0, 0, 0, nil)
 			}
 			if d := e.propagatePrecision(sl, cur, nil); d != nil {
-				return false, d
+				return false, 0, d
 			}
 			if loop {
 				b := e.newState()
@@ -561,12 +564,15 @@ func (e *env) visited() (done bool, diag *Diagnostic) {
 					v = e.findVisit(scc)
 				}
 				if v == nil {
-					return false, e.internal("a back edge at instruction %d lies in no cycle", insn)
+					return false, 0, e.internal("a back edge at instruction %d lies in no cycle", insn)
 				}
 				v.back = append(v.back, b)
 				e.backedges++
 			}
-			return true, nil
+			if loop {
+				e.unbounded(a)
+			}
+			return true, sl.rest, nil
 		}
 		if add {
 			sl.misses++
@@ -580,13 +586,14 @@ func (e *env) visited() (done bool, diag *Diagnostic) {
 			sl.next = nil
 			sl.evicted = true
 			e.keptStates--
+			e.stateBytes -= stateSize(sl)
 			e.maybeFree(sl)
 			continue
 		}
 		link = &sl.next
 	}
 	if !add {
-		return false, nil
+		return false, 0, nil
 	}
 	e.keptStates++
 	e.totalStates++
@@ -597,6 +604,9 @@ func (e *env) visited() (done bool, diag *Diagnostic) {
 	kept := e.newState()
 	e.copyState(kept, cur)
 	kept.insn = int32(insn)
+	if e.stateBytes += stateSize(kept); e.stateBytes > maxStateBytes {
+		return false, 0, &Diagnostic{Verdict: NotJudged, Code: CodeLimit, Insn: insn, Message: "the states kept of this program take too much memory"}
+	}
 	e.enterSCC(kept)
 	kept.next = e.explored[insn]
 	e.explored[insn] = kept
@@ -604,7 +614,8 @@ func (e *env) visited() (done bool, diag *Diagnostic) {
 	cur.firstInsn = int32(insn)
 	cur.dfsDepth = kept.dfsDepth + 1
 	cur.history = cur.history[:0]
-	return false, nil
+	cur.steps = 0
+	return false, 0, nil
 }
 
 // inCallback reports whether the path is inside a callback.
@@ -711,6 +722,19 @@ func (e *env) widen(old, cur *State) {
 			}
 		}
 	}
+}
+
+// maxStateBytes bounds the memory of kept states; the kernel's own limit is
+// the loader's memory control group.
+const maxStateBytes = 3 << 30
+
+// stateSize is about the memory a kept state takes.
+func stateSize(st *State) int {
+	n := 600
+	for i := 0; i <= st.Cur; i++ {
+		n += 1100 + 96*cap(st.Frames[i].Stack)
+	}
+	return n
 }
 
 // iterActiveAt reports whether the iterator in R1 may have elements left.

@@ -73,7 +73,7 @@ func (e *env) copyState(dst, src *State) {
 		e.frames = append(e.frames, dst.Frames[i])
 		dst.Frames[i] = nil
 	}
-	dst.hits, dst.misses = 0, 0
+	dst.hits, dst.misses, dst.rest = 0, 0, 0
 	dst.next, dst.equal = nil, nil
 	dst.cleaned, dst.evicted, dst.freed = false, false, false
 }
@@ -193,7 +193,7 @@ func (e *env) checkOne(sub int, sleepable bool) *Diagnostic {
 		}
 		e.explored[i] = nil
 	}
-	e.keptStates = 0
+	e.keptStates, e.stateBytes = 0, 0
 	for i := range e.visits {
 		e.visits[i] = nil
 	}
@@ -219,8 +219,10 @@ func (e *env) walk() *Diagnostic {
 		cur.lastInsn = int32(prev)
 		cur.insn = int32(e.insn)
 		exit := false
+		rest := int64(0)
 		if a.prune {
-			done, d := e.visited()
+			done, more, d := e.visited()
+			rest = more
 			if d != nil {
 				return d
 			}
@@ -239,6 +241,7 @@ func (e *env) walk() *Diagnostic {
 				e.logInsn()
 			}
 			a.seen = true
+			cur.steps++
 			prev = e.insn
 			if a.bad != 0 {
 				return e.badInsn()
@@ -253,7 +256,7 @@ func (e *env) walk() *Diagnostic {
 			if e.opts.Log != nil {
 				e.logFlush()
 			}
-			if d := e.endPath(e.cur); d != nil {
+			if d := e.endPath(e.cur, rest); d != nil {
 				return d
 			}
 			e.freeState(e.cur)
