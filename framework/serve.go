@@ -86,12 +86,10 @@ func (c *Checked) Host(ctx context.Context, o HostOptions) (err error) {
 		case <-time.After(10 * time.Second):
 		}
 	})
-	if o.Ready != nil {
-		o.Ready()
-	}
 	if o.Recording != nil {
 		return in.play(ctx, o)
 	}
+	o.ready()
 	return in.serve(ctx, o)
 }
 
@@ -118,6 +116,9 @@ func (in *hostInsertion) play(ctx context.Context, o HostOptions) error {
 		}
 	}
 	in.note(rec.Name, true)
+	if !o.Wait {
+		o.ready()
+	}
 	r, err := play.Run(dev, rec)
 	if err != nil {
 		return hostError(err)
@@ -128,6 +129,7 @@ func (in *hostInsertion) play(ctx context.Context, o HostOptions) error {
 		}
 	}
 	if o.Wait {
+		o.ready() // a background host is ready once its recording has been played
 		<-ctx.Done()
 	}
 	return nil
@@ -164,6 +166,12 @@ func (in *hostInsertion) status() hostproc.Status {
 		st.Slots = append(st.Slots, s)
 	}
 	return st
+}
+
+func (o *HostOptions) ready() {
+	if o.Ready != nil {
+		o.Ready()
+	}
 }
 
 // say prints one line for a person.
