@@ -12,6 +12,7 @@ import (
 	"math/rand/v2"
 
 	"github.com/modbpf/modbpf/bpf"
+	"github.com/modbpf/modbpf/verifier"
 )
 
 // Maps of every generated program, by their index in Program.Maps.
@@ -57,6 +58,7 @@ type program struct {
 	subprogs  int
 	callbacks int
 	tails     int
+	checked   *verifier.Checked // by our verifier; nil if it refuses or was not asked
 }
 
 // gen makes one program.

@@ -51,6 +51,23 @@ type side interface {
 
 func keyOf(i int) []byte { return binary.LittleEndian.AppendUint32(nil, uint32(i)) }
 
+// bound is the program as our verifier takes it.
+func (p *program) bound() *verifier.Program {
+	b := &verifier.Program{Name: "random", Type: bpf.ProgSchedCls, License: "GPL", Insns: p.insns, Maps: specs[:]}
+	if p.callbacks > 0 {
+		b.BTF, b.Funcs = testrun.Functions(p.insns)
+	}
+	return b
+}
+
+// verify asks our verifier. It fails when ours accepts what the kernel refuses
+// or the other way around, which it leaves to the caller to judge.
+func (p *program) verify(k verifier.Kernel) *verifier.Diagnostic {
+	c, diag := verifier.Verify(p.bound(), k, verifier.Options{Facts: true, NoWorst: true})
+	p.checked = c
+	return diag
+}
+
 // host is a side of ours.
 type host struct {
 	engine string
@@ -108,7 +125,10 @@ func (h *host) Kfunc(name string) (*jit.Callee, error) { return h.calls.Kfunc(na
 func (h *host) Ksym(name string) (uintptr, error)      { return h.calls.Ksym(name) }
 
 func (h *host) load(p *program, target int) (func() (uint32, error), func() error, error) {
-	c := unchecked.New(&verifier.Program{Name: "random", Type: bpf.ProgSchedCls, Insns: p.insns, Maps: specs[:]})
+	c := p.checked
+	if c == nil {
+		c = unchecked.New(p.bound())
+	}
 	x, err := h.make(c, h)
 	if err != nil {
 		return nil, nil, err

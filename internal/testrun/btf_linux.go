@@ -11,6 +11,8 @@ import (
 	"unsafe"
 
 	"github.com/modbpf/modbpf/bpf"
+	"github.com/modbpf/modbpf/btf"
+	"github.com/modbpf/modbpf/verifier"
 )
 
 // A program with callbacks needs BTF that names its functions. One static
@@ -45,12 +47,26 @@ func functions(insns []bpf.Insn) []funcInfo {
 	return r
 }
 
-// funcBTF loads the BTF once and returns its descriptor.
-var funcBTF = sync.OnceValues(func() (int, error) {
-	const (
-		kindInt, kindFunc, kindProto = 1, 12, 13
-		cmdBTFLoad                   = 18
-	)
+// Functions are the functions of a program as its BTF names them, for our verifier.
+func Functions(insns []bpf.Insn) (*btf.Spec, []verifier.FuncInfo) {
+	var r []verifier.FuncInfo
+	for _, f := range functions(insns) {
+		r = append(r, verifier.FuncInfo{Insn: int(f.slot), Type: btf.ID(f.id)})
+	}
+	return parsed(), r
+}
+
+var parsed = sync.OnceValue(func() *btf.Spec {
+	s, err := btf.Parse(funcBlob())
+	if err != nil {
+		panic(err) // a constant
+	}
+	return s
+})
+
+// funcBlob is the BTF.
+func funcBlob() []byte {
+	const kindInt, kindFunc, kindProto = 1, 12, 13
 	strings := []byte("\x00int\x00f\x00")
 	var types []byte
 	for _, v := range []uint32{
@@ -66,7 +82,13 @@ var funcBTF = sync.OnceValues(func() (int, error) {
 	for _, v := range []int{24, 0, len(types), len(types), len(strings)} {
 		blob = binary.LittleEndian.AppendUint32(blob, uint32(v))
 	}
-	blob = append(append(blob, types...), strings...)
+	return append(append(blob, types...), strings...)
+}
+
+// funcBTF loads the BTF once and returns its descriptor.
+var funcBTF = sync.OnceValues(func() (int, error) {
+	const cmdBTFLoad = 18
+	blob := funcBlob()
 	var a struct {
 		btf, log                     uint64
 		size, logSize, logLevel, fds uint32
