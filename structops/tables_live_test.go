@@ -105,6 +105,7 @@ func TestInGuests(t *testing.T) {
 				return
 			}
 			t.Run("slots", slotsLive)
+			t.Run("writable", writableLive)
 			t.Run("returns", TestReturnRange)
 			t.Run("attach", TestAttachTypes)
 			t.Run("sleep", TestSleepable)
