@@ -22,6 +22,8 @@ var jsonTypes = []struct {
 	{"info", "one document; `driver` for a file, `insertions` for what is inserted", infoJSON{}},
 	{"map", "one document; `maps` without a map's name, `elements` with one (keys and values in hexadecimal, as they lie in memory)", mapJSON{}},
 	{"test", "one document", testJSON{}},
+	{"build", "one document", buildJSON{}},
+	{"new", "one document", newJSON{}},
 	{"points", "one document; `points` for the list, `point` for one in full, `kfuncs` or `changes` for the flags of those names", pointsJSON{}},
 	{"profile list, profile add", "one document", profilesJSON{}},
 	{"profile show", "one document", profileJSON{}},

@@ -104,7 +104,7 @@ func (a *app) root() *cobra.Command {
 // verbs are the commands in the order help shows them.
 var verbs = []func(*app) *cobra.Command{
 	insertCommand, removeCommand, listCommand, infoCommand, checkCommand, testCommand, upgradeCommand, rollbackCommand,
-	pointsCommand, explainCommand, profileCommand, mapCommand, docsCommand,
+	newCommand, buildCommand, pointsCommand, explainCommand, profileCommand, mapCommand, docsCommand,
 }
 
 func noArgs(c *cobra.Command, args []string) error {
