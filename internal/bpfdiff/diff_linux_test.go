@@ -106,7 +106,7 @@ type stats struct {
 	proven                            int             // accepted by our verifier
 	unsound                           int             // ... and refused by the kernel
 	unsoundLast                       string
-	missed                            map[string]int  // refused by ours, by verdict and code
+	missed                            map[string]int // refused by ours, by verdict and code
 	lastMissed                        string
 }
 
