@@ -63,6 +63,7 @@ func (l *testLinker) Helper(id int32) (*Callee, error) {
 	}
 	return nil, fmt.Errorf("helper %d: not in the test", id)
 }
+
 func (l *testLinker) Kfunc(n string) (*Callee, error) { return nil, fmt.Errorf("kfunc %s: none", n) }
 func (l *testLinker) Ksym(n string) (uintptr, error)  { return 0, fmt.Errorf("ksym %s: none", n) }
 func (l *testLinker) PacketLoad() (*Callee, error) {

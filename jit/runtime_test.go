@@ -5,10 +5,12 @@
 package jit
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"runtime"
+	"runtime/pprof"
 	"sync"
 	"testing"
 	"time"
@@ -273,6 +275,30 @@ func TestCollectorIsNotStarved(t *testing.T) {
 		wg.Wait()
 		if worst > 5*time.Second {
 			t.Errorf("a collection took %v", worst)
+		}
+	})
+}
+
+// TestProfiling: the profiler's signal finds machine code and its stack instead
+// of Go's, and must make nothing of it.
+func TestProfiling(t *testing.T) {
+	onEach(t, func(t *testing.T, mk func(*verifier.Checked, Linker) (Executable, error)) {
+		l := &testLinker{helpers: map[int32]Func{1: func(_ *Frame, a, _, _, _, _ uint64) uint64 { return deep(3, []byte{byte(a)}) }}}
+		x := build(t, mk, l, movK(6, 20), movX(1, 6), call(1), alu(opAdd64K, 6, 0, 0, -1), bpf.Insn{Op: 0x55, Regs: 6, Off: -4}, exit)
+		y := build(t, mk, &testLinker{}, movK(0, 0), movK(1, 300), alu(opAdd64K, 0, 0, 0, 1), alu(opAdd64K, 1, 0, 0, -1), bpf.Insn{Op: 0x55, Regs: 1, Off: -3}, exit)
+		var b bytes.Buffer
+		if err := pprof.StartCPUProfile(&b); err != nil {
+			t.Skip(err)
+		}
+		defer pprof.StopCPUProfile()
+		ctxs, res := make([]uintptr, 100), make([]uint64, 100)
+		for stop := time.Now().Add(400 * time.Millisecond); time.Now().Before(stop); {
+			if _, err := x.Run(0, nil); err != nil {
+				t.Fatal(err)
+			}
+			if err := y.RunBatch(ctxs, res, nil); err != nil || res[99] != 300 {
+				t.Fatal(res[99], err)
+			}
 		}
 	})
 }

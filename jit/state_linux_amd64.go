@@ -96,7 +96,9 @@ func onBus()
 
 // What the handler needs to know.
 var (
+	//lint:ignore U1000 read by the assembly
 	codeLo, codeHi uintptr // the executable view of the arena
-	faultStub      uintptr
-	goSegv, goBus  uintptr // the Go runtime's handlers
+	//lint:ignore U1000 read by the assembly
+	faultStub     uintptr
+	goSegv, goBus uintptr // the Go runtime's handlers
 )
