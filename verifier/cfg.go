@@ -242,7 +242,45 @@ func (e *env) computePostorder() *Diagnostic {
 			state[top] |= 2
 		}
 	}
+	e.indexOrder()
 	return nil
+}
+
+// indexOrder prepares what the stack's liveness asks of the graph: each
+// instruction's place in its function's postorder, successors and predecessors.
+func (e *env) indexOrder() {
+	n := len(e.insns)
+	e.orderPos = make([]int32, n)
+	e.succs = make([][2]int32, n)
+	e.predAt = make([]int32, n+2)
+	for s := range e.subs {
+		for p, i := range e.postorderOf(s) {
+			e.orderPos[i] = int32(p)
+			a, b := e.succ(int(i))
+			if a == b {
+				b = -1
+			}
+			e.succs[i] = [2]int32{int32(a), int32(b)}
+			for _, t := range [2]int{a, b} {
+				if t >= 0 {
+					e.predAt[t+1]++
+				}
+			}
+		}
+	}
+	for i := 1; i < len(e.predAt); i++ {
+		e.predAt[i] += e.predAt[i-1]
+	}
+	e.preds = make([]int32, e.predAt[n])
+	fill := make([]int32, n+1)
+	for _, i := range e.postorder {
+		for _, t := range e.succs[i] {
+			if t >= 0 {
+				e.preds[e.predAt[t]+fill[t]] = i
+				fill[t]++
+			}
+		}
+	}
 }
 
 // postorderOf is the part of the order that belongs to a function.

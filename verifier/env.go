@@ -56,6 +56,10 @@ type coreState struct {
 	subAt      []int16
 	jumpTarget []bool
 	postorder  []int32
+	orderPos   []int32    // place of an instruction in its function's postorder
+	succs      [][2]int32 // successors of an instruction, -1 is none
+	preds      []int32    // predecessors of i are preds[predAt[i]:predAt[i+1]]
+	predAt     []int32
 	protos     map[int32]*protoEntry
 
 	explored []*State // kept states by instruction

@@ -2,6 +2,8 @@
 
 package verifier
 
+import mathbits "math/bits"
+
 // Which stack slots may still be read. While paths are walked, each
 // instruction's reads and certain overwrites of eight-byte slots are recorded
 // per invocation of its function (the chain of call sites) and per frame of
@@ -19,7 +21,10 @@ type liveInst struct {
 	marks    [maxFrames][]slotMarks // by frame of the chain, by instruction of the function
 	stored   []bool                 // instructions whose overwrites are known
 	kids     []int32
-	stale    bool // marks changed since the last pass
+	dirty    []uint64 // instructions to look at again, by place in the function's postorder
+	low      int      // the first word of dirty that may have a bit
+	stale    bool     // dirty has bits
+	dropped  bool     // an overwrite turned out not to be one: begin anew
 	kidStale bool
 }
 
@@ -50,6 +55,7 @@ func (e *env) liveInstance(parent, callsite, sub int32) int32 {
 		l.index = make(map[liveKey]int32)
 	}
 	in := &liveInst{parent: parent, callsite: callsite, sub: sub, start: e.subs[sub].start}
+	in.dirty = make([]uint64, (e.subs[sub].end-e.subs[sub].start+63)/64)
 	i := int32(len(l.insts))
 	if parent >= 0 {
 		in.depth = l.insts[parent].depth + 1
@@ -69,7 +75,9 @@ func (in *liveInst) frame(e *env, f int) []slotMarks {
 	return in.marks[f]
 }
 
-func (e *env) liveStale(in *liveInst) {
+// liveStale notes that the marks of an instruction changed.
+func (e *env) liveStale(in *liveInst, insn int) {
+	in.touch(int(e.orderPos[insn]))
 	in.stale = true
 	for p := in.parent; p >= 0; {
 		q := e.live.insts[p]
@@ -81,13 +89,19 @@ func (e *env) liveStale(in *liveInst) {
 	}
 }
 
+func (in *liveInst) touch(pos int) {
+	w := pos / 64
+	in.dirty[w] |= 1 << (pos % 64)
+	in.low = min(in.low, w)
+}
+
 // markStackRead records that the current instruction reads slots of a frame.
 func (e *env) markStackRead(f *Frame, mask uint64) {
 	in := e.live.insts[e.cur.frame().inst]
 	m := &in.frame(e, int(f.FrameNo))[e.insn-in.start]
 	if mask&^m.read != 0 {
 		m.read |= mask
-		e.liveStale(in)
+		e.liveStale(in, e.insn)
 	}
 }
 
@@ -115,7 +129,7 @@ func (e *env) commitStackWrites(inst int32, insn int) {
 					in.frame(e, f)[i].write = l.write[f]
 				}
 			}
-			e.liveStale(in)
+			e.liveStale(in, insn)
 		}
 	} else {
 		for f := 0; f <= int(in.depth); f++ {
@@ -125,7 +139,8 @@ func (e *env) commitStackWrites(inst int32, insn int) {
 			m := &in.marks[f][i]
 			if m.write&^l.write[f] != 0 {
 				m.write &= l.write[f]
-				e.liveStale(in)
+				in.dropped = true
+				e.liveStale(in, insn)
 			}
 		}
 	}
@@ -157,50 +172,80 @@ func (e *env) refreshLive(i int32) {
 					w = first.acc
 				}
 				if first.live&^m.read != 0 || w != m.write {
+					in.dropped = in.dropped || m.write&^w != 0
 					m.read |= first.live
 					m.write = w
+					in.touch(int(e.orderPos[kid.callsite]))
 					in.stale = true
 				}
 			}
 		}
 	}
-	if !in.stale {
-		return
+	if in.stale {
+		in.stale = false
+		e.flowLive(in)
 	}
-	in.stale = false
+}
+
+// flowLive lets changed marks flow backwards until nothing changes. What is
+// live may stay too large for a while in loops, which is sound; what is
+// overwritten on every way must not, so a dropped overwrite begins anew.
+func (e *env) flowLive(in *liveInst) {
 	order := e.postorderOf(int(in.sub))
-	for f := 0; f <= int(in.depth); f++ {
-		marks := in.marks[f]
-		if marks == nil {
-			continue
-		}
-		for k := range marks {
-			marks[k].acc, marks[k].live = 0, 0
-		}
-		for changed := true; changed; {
-			changed = false
-			for _, i32 := range order {
-				x, y := e.succ(int(i32))
-				m := &marks[int(i32)-in.start]
-				var live, acc uint64
-				if x >= 0 {
-					n := &marks[x-in.start]
-					live, acc = n.live, n.acc
-					if y >= 0 {
-						n = &marks[y-in.start]
-						live |= n.live
-						acc &= n.acc
-					}
-				}
-				live = live&^m.write | m.read
-				acc |= m.write
-				if live != m.live || acc != m.acc {
-					m.live, m.acc = live, acc
-					changed = true
-				}
+	if in.dropped {
+		in.dropped = false
+		for f := 0; f <= int(in.depth); f++ {
+			for k := range in.marks[f] {
+				in.marks[f][k].acc, in.marks[f][k].live = 0, 0
 			}
 		}
+		for p := range order {
+			in.touch(p)
+		}
 	}
+	for w := in.low; w < len(in.dirty); {
+		if in.dirty[w] == 0 {
+			w++
+			continue
+		}
+		bit := mathbits.TrailingZeros64(in.dirty[w])
+		in.dirty[w] &^= 1 << bit
+		i := order[w*64+bit]
+		next := e.succs[i]
+		changed := false
+		for f := 0; f <= int(in.depth); f++ {
+			marks := in.marks[f]
+			if marks == nil {
+				continue
+			}
+			m := &marks[int(i)-in.start]
+			var live, acc uint64
+			if next[0] >= 0 {
+				n := &marks[int(next[0])-in.start]
+				live, acc = n.live, n.acc
+				if next[1] >= 0 {
+					n = &marks[int(next[1])-in.start]
+					live |= n.live
+					acc &= n.acc
+				}
+			}
+			live = live&^m.write | m.read
+			acc |= m.write
+			if live != m.live || acc != m.acc {
+				m.live, m.acc = live, acc
+				changed = true
+			}
+		}
+		if !changed {
+			continue
+		}
+		for _, p := range e.preds[e.predAt[i]:e.predAt[i+1]] {
+			pos := int(e.orderPos[p])
+			in.dirty[pos/64] |= 1 << (pos % 64)
+			w = min(w, pos/64)
+		}
+	}
+	in.low = len(in.dirty)
 }
 
 // liveSlots is the set of slots of frame f that may still be read after st.
