@@ -293,7 +293,7 @@ func Find(name string) (*Profile, error) {
 	if st, err := os.Stat(name); err == nil && st.Mode().IsRegular() {
 		return openFile(name, name)
 	}
-	return nil, fmt.Errorf("open profile %s: %w (there are: running, %s; others come by `modbpf profile add FILE`)", name, ErrNotFound, strings.Join(Embedded(), ", "))
+	return nil, fmt.Errorf("open profile %s: %w (there are: %s; others come by `modbpf profile add FILE`)", name, ErrNotFound, strings.Join(append([]string{"running"}, Embedded()...), ", "))
 }
 
 func openFile(name, file string) (*Profile, error) {
