@@ -341,8 +341,11 @@ func (e *env) enterGlobal(sub int) *Diagnostic {
 	f := e.cur.Frames[0]
 	if sub == e.excCB && sub > 0 {
 		f.InException = true
-		if len(s.args) != 1 || s.args[0].Kind != kfuncs.ArgAnything {
-			return e.errf(CodeArg, "an exception callback takes one number")
+		if s.retVoid && e.has(FeatVoidGlobal) {
+			return e.errf(CodeExceptionCB, "exception cb cannot return void")
+		}
+		if len(s.args) != 1 || s.args[0].Kind != kfuncs.ArgAnything || s.args[0].Arena {
+			return e.errf(CodeExceptionCB, "exception cb only supports single integer argument")
 		}
 	}
 	for i := range s.args {

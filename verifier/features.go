@@ -49,6 +49,7 @@ const (
 	FeatSleepableTail                       // sleepable programs may use program arrays
 	FeatCircle                              // ranges are arcs of a circle
 	FeatArenaTag                            // pointers of type arena in signatures of functions
+	FeatTimerAny                            // tracing programs may use timers and workqueues
 	nFeatures
 )
 
@@ -104,6 +105,7 @@ var featureTable = [nFeatures]FeatureInfo{
 	FeatVoidGlobal:           {FeatVoidGlobal, "void-global", bpf.Release{Major: 7, Minor: 0}, bpf.Release{}, "read in 7.2, not in 6.12"},
 	FeatCircle:               {FeatCircle, "circular-ranges", bpf.Release{Major: 7, Minor: 2}, bpf.Release{}, "cnum: circular numbers (read in 7.2)"},
 	FeatArenaTag:             {FeatArenaTag, "arena-tag", bpf.Release{Major: 7, Minor: 2}, bpf.Release{}, "btf_scan_type_tags (read in 7.2)"},
+	FeatTimerAny:             {FeatTimerAny, "timer-any", bpf.Release{Major: 7, Minor: 2}, bpf.Release{}, "check_map_prog_compatibility asks for neither timers nor workqueues (read in 7.2)"},
 }
 
 // Features lists the table.

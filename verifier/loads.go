@@ -123,7 +123,7 @@ func (e *env) checkMapProg(i int, m *Map) *Diagnostic {
 			if !r.has(x.k) {
 				continue
 			}
-			if tracing {
+			if tracing && !(x.k&(fTimer|fWorkqueue) != 0 && e.has(FeatTimerAny)) {
 				return e.errAt(i, CodeMapProg, "%s programs cannot use %s (map %s)", e.progType(), x.name, m.Name)
 			}
 			if x.k&fSpinLock != 0 && e.progType() == bpf.ProgSocketFilter {
