@@ -496,13 +496,13 @@ struct {
 	__uint(value_size, 4);
 } jumps SEC(".maps");
 
-SEC("syscall")
+SEC("raw_tp/sys_enter")
 int target(void *ctx)
 {
 	return 77;
 }
 
-SEC("syscall")
+SEC("raw_tp/sys_enter")
 int test_tailcall(void *ctx)
 {
 	bpf_tail_call(ctx, &jumps, 1); /* empty: goes on */
