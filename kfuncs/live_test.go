@@ -266,6 +266,9 @@ func kfuncsLive(t *testing.T) {
 			r, why := k.For(p.Release(), u.Use)
 			log, err := load(t, u, mov(1, 0), mov(2, 0), mov(3, 0), mov(4, 0), mov(5, 0),
 				bpf.Insn{Op: bpf.OpCall, Regs: bpf.Regs(0, bpf.PseudoKfuncCall), Imm: int32(id)}, mov(0, u.ret), bpf.Insn{Op: bpf.OpExit})
+			if strings.Contains(log, "arena") {
+				continue // arena arguments want an arena before anything else is looked at
+			}
 			got := err == nil || !strings.Contains(log, fmt.Sprintf("calling kernel function %s is not allowed", name))
 			asked++
 			if got != (r != nil) {

@@ -71,7 +71,7 @@ func schedContract(t *Table, rel bpf.Release) {
 		row("dump_task", ContextIRQ, nil, "adds to the report of a failure"),
 	})
 	t.Writable = writable("task_struct", "scx.disallow")
-	if t.Name == "sched_ext_ops" {
+	if t.Name == "sched_ext_ops" || rel.Less(bpf.Release{Major: 7, Minor: 3}) { // 7.3 took two fields from the newer table
 		t.Writable = writable("task_struct", "scx.slice", "scx.dsq_vtime", "scx.disallow")
 	}
 	flags := uint64(0x1000f)
