@@ -3,9 +3,11 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -20,18 +22,22 @@ type testFlags struct {
 	kernel   string
 	settings []string
 	update   bool
+	svg      string
 }
 
 func testCommand(a *app) *cobra.Command {
 	var f testFlags
 	c := &cobra.Command{
-		Use:   "test DRIVER.yaml|OBJECT [RECORDING...]",
-		Short: "Play recordings through a HID driver in the host and compare",
+		Use:   "test DRIVER.yaml|OBJECT [RECORDING|SCENARIO.yaml...]",
+		Short: "Play recordings or scenarios through a driver in the host and compare",
 		Long: `Plays recordings (hid-recorder's format) through the driver in the host's HID
 device model, shows what the device sent and what the driver made of it, and
 compares with the expected file beside each recording (NAME.expected for
 NAME.rec). Without recordings those in the folder recordings/ beside the object
-are played. Exit code 1 if anything differs.`,
+are played. A file that ends in .yaml is a scenario for the network models: a
+congestion control or a queueing discipline on a path that the file describes,
+with what is expected of it; the curves are drawn as text, or written to a file
+with --svg. Exit code 1 if anything differs.`,
 		Example: "  modbpf test driver.yaml\n  modbpf test --update driver.yaml new.rec",
 		Args:    atLeast(1, "driver"),
 		RunE:    func(_ *cobra.Command, args []string) error { return a.test(&f, args) },
@@ -39,6 +45,7 @@ are played. Exit code 1 if anything differs.`,
 	c.Flags().StringVarP(&f.kernel, "kernel", "S", "", "kernel whose rules and layouts the host takes (default: the running one if it has HID-BPF, else the newest embedded)")
 	c.Flags().StringArrayVarP(&f.settings, "set", "p", nil, "parameter NAME=VALUE; repeatable")
 	c.Flags().BoolVar(&f.update, "update", false, "write the expected files instead of comparing")
+	c.Flags().StringVar(&f.svg, "svg", "", "write the curves of the last scenario to a file as SVG")
 	return c
 }
 
@@ -47,6 +54,16 @@ type testJSON struct {
 	Driver     string          `json:"driver"`
 	Kernel     string          `json:"kernel"`
 	Recordings []recordingJSON `json:"recordings"`
+	Scenarios  []scenarioJSON  `json:"scenarios,omitempty"`
+}
+
+type scenarioJSON struct {
+	File    string   `json:"file"`
+	Outcome string   `json:"outcome"` // same, differs
+	Engine  string   `json:"engine"`  // what ran the programs: jit or interpreter
+	Checks  int      `json:"checks"`  // expectations looked at
+	Failed  []string `json:"failed,omitempty"`
+	Figures []string `json:"figures"`
 }
 
 type recordingJSON struct {
@@ -100,6 +117,15 @@ func (a *app) test(f *testFlags, args []string) error {
 	out := testJSON{API: api, Driver: d.Name(), Kernel: k.Name(), Recordings: []recordingJSON{}}
 	differs := false
 	for _, file := range files {
+		if filepath.Ext(file) == ".yaml" {
+			r, err := a.testScenario(f, c, file)
+			if err != nil {
+				return err
+			}
+			differs = differs || r.Outcome == "differs"
+			out.Scenarios = append(out.Scenarios, *r)
+			continue
+		}
 		recs, err := readRecording(file)
 		if err != nil {
 			return err
@@ -120,6 +146,35 @@ func (a *app) test(f *testFlags, args []string) error {
 		return silent{exitcode.Differs}
 	}
 	return nil
+}
+
+// testScenario runs a scenario and shows its figures and curves.
+func (a *app) testScenario(f *testFlags, c *framework.Checked, file string) (*scenarioJSON, error) {
+	r, engine, err := c.Scenario(file)
+	if err != nil {
+		return nil, err
+	}
+	out := &scenarioJSON{File: file, Outcome: "same", Engine: engine, Checks: r.Checks, Failed: r.Failed, Figures: r.Lines}
+	if len(r.Failed) > 0 {
+		out.Outcome = "differs"
+	}
+	if f.svg != "" {
+		var b bytes.Buffer
+		if err := r.SVG(&b); err != nil {
+			return nil, exitcode.Internal.With(err)
+		}
+		if err := os.WriteFile(f.svg, b.Bytes(), 0o644); err != nil {
+			return nil, exitcode.IO.With(err)
+		}
+	}
+	if a.json {
+		return out, nil
+	}
+	a.printf("%s: %s (%s), %d expectations, %d do not hold\n", file, out.Outcome, engine, r.Checks, len(r.Failed))
+	if err := r.Text(a.out, 78); err != nil {
+		return nil, exitcode.IO.With(err)
+	}
+	return out, nil
 }
 
 // testKernel finds a kernel the host can take: HID drivers need one that has
