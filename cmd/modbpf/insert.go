@@ -23,6 +23,7 @@ type insertFlags struct {
 	device        string
 	play          string
 	detach, wait  bool
+	match         bool
 	attach        manifest.Attach
 }
 
@@ -42,9 +43,15 @@ modbpf remove takes it out; -d puts it into the background.
 NAME=VALUE sets a parameter, as with modprobe; a bool may be set by its name alone.`,
 		Example: "  modbpf insert driver.yaml invert=true\n  modbpf insert -n driver.yaml\n  modbpf insert --target host -d --wait driver.yaml",
 		Args:    atLeast(1, "driver"),
-		RunE:    func(_ *cobra.Command, args []string) error { return a.insert(&f, args) },
+		RunE: func(_ *cobra.Command, args []string) error {
+			if f.match {
+				return a.insertMatching(&f, args)
+			}
+			return a.insert(&f, args)
+		},
 	}
 	fl := c.Flags()
+	fl.BoolVar(&f.match, "match", false, "insert each of several drivers or objects for the devices it names; those without a device present are passed over")
 	addCheckFlags(c, &f.show, &f.kernelVerdict)
 	fl.StringVar(&f.target, "target", "", "where to: auto, kernel or host (default: the manifest's policy)")
 	fl.StringVar(&f.device, "device", "", "bind to this HID device only, as /sys/bus/hid/devices names it")
@@ -55,6 +62,29 @@ NAME=VALUE sets a parameter, as with modprobe; a bool may be set by its name alo
 	fl.StringVar(&f.attach.Direction, "direction", "", "ingress or egress, for a bare object's tcx program")
 	fl.StringVar(&f.attach.Netns, "netns", "", "network namespace of the interface")
 	return c
+}
+
+// insertMatching is insert --match: udev-hid-bpf's way with a folder of objects.
+func (a *app) insertMatching(f *insertFlags, files []string) error {
+	var errs []error
+	done := 0
+	for _, file := range files {
+		switch err := a.insert(f, []string{file}); {
+		case err == nil:
+			done++
+		case exitcode.Of(err) == exitcode.NotFound && len(files) > 1:
+			a.say("note: %v", err)
+		default:
+			errs = append(errs, err)
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	if done == 0 {
+		return exitcode.NotFound.Errorf("insert --match: no device is present that any of the %d names", len(files))
+	}
+	return nil
 }
 
 func addCheckFlags(c *cobra.Command, show, kernelVerdict *bool) {
