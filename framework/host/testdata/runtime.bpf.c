@@ -496,13 +496,13 @@ struct {
 	__uint(value_size, 4);
 } jumps SEC(".maps");
 
-SEC("raw_tp/sys_enter")
+SEC("xdp")
 int target(void *ctx)
 {
 	return 77;
 }
 
-SEC("raw_tp/sys_enter")
+SEC("xdp")
 int test_tailcall(void *ctx)
 {
 	bpf_tail_call(ctx, &jumps, 1); /* empty: goes on */
