@@ -281,6 +281,9 @@ func (e *env) ptrALU(in bpf.Insn, dst uint8, p, off *Reg) *Diagnostic {
 	}
 	ptr := *p
 	fromDst := p == d
+	if !fromDst && ptr.Type.has(ptrUntrusted) && ptr.Type.base() == ptrToMem && !e.has(FeatCommutedProbe) {
+		return nil
+	}
 	*d = ptr
 	if ptr.Type.has(ptrUntrusted) && ptr.Type.base() == ptrToMem {
 		// Followed by loads that may fault: any offset will do.

@@ -46,6 +46,7 @@ const (
 	FeatLinkDelta                           // linked scalars differ by any 32-bit constant, in 32-bit sums too
 	FeatLinkLive                            // only live registers are linked
 	FeatMayGotoZero                         // may_goto may go nowhere
+	FeatCommutedProbe                       // number + untrusted memory is untrusted memory, in either order
 	FeatSleepableTail                       // sleepable programs may use program arrays
 	FeatCircle                              // ranges are arcs of a circle
 	FeatArenaTag                            // pointers of type arena in signatures of functions
@@ -76,6 +77,7 @@ var featureTable = [nFeatures]FeatureInfo{
 	FeatLinkDelta:            {FeatLinkDelta, "link-delta", bpf.Release{Major: 6, Minor: 18}, bpf.Release{}, "bpf: Support negative offsets, BPF_SUB, and alu32 for linked register tracking (seen in 6.18.44)"},
 	FeatLinkLive:             {FeatLinkLive, "link-live", bpf.Release{Major: 7, Minor: 0}, bpf.Release{}, "bpf: collect only live registers in linked regs"},
 	FeatMayGotoZero:          {FeatMayGotoZero, "may-goto-zero", bpf.Release{Major: 6, Minor: 15}, bpf.Release{}, "bpf: Allow may_goto with offset 0"},
+	FeatCommutedProbe:        {FeatCommutedProbe, "commuted-probe", bpf.Release{Major: 7, Minor: 0}, bpf.Release{}, "adjust_ptr_min_max_vals copies the pointer first (read in 7.2; 6.18 does not)"},
 	FeatSleepableTail:        {FeatSleepableTail, "sleepable-tail-call", bpf.Release{Major: 7, Minor: 0}, bpf.Release{}, "read in 7.2; refused by 6.18"},
 	FeatFrames16:             {FeatFrames16, "call-frames-16", bpf.Release{Major: 7, Minor: 2}, bpf.Release{}, "MAX_CALL_FRAMES 16 (read in 7.2; 8 in 6.12)"},
 	FeatLiveRegs:             {FeatLiveRegs, "live-registers", bpf.Release{Major: 6, Minor: 15}, bpf.Release{}, "bpf: use register liveness information for func_states_equal"},
