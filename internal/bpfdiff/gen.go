@@ -439,6 +439,12 @@ func (g *gen) atomic() {
 	imm := atomicOps[g.n(len(atomicOps))]
 	if imm == bpf.AtomicCMPXCHG {
 		g.need(0)
+		if size == bpf.SizeW {
+			// A 32-bit compare-and-exchange leaves a zero-extended R0. Linux 6.18 now
+			// and then keeps the upper half when the exchange succeeds (the verifier
+			// drops the extension where pruning hid a 64-bit use), so there is none.
+			g.emit(bpf.ClassALU|bpf.AluMOV|bpf.SrcX, 0, 0, 0, 0)
+		}
 	}
 	g.emit(bpf.ClassSTX|bpf.ModeATOMIC|size, b, g.reg(), off, imm)
 }
