@@ -20,10 +20,9 @@ import (
 // Table is the struct_ops type of queueing disciplines.
 const Table = "Qdisc_ops"
 
-// Answers of enqueue.
+// Answers of enqueue that mean the packet was taken: any other refuses it.
 const (
 	xmitSuccess = 0
-	xmitDrop    = 1
 	xmitCN      = 2
 )
 

@@ -31,7 +31,6 @@ const (
 // Events that cwnd_event is told (enum tcp_ca_event).
 const (
 	eventTxStart     = 0
-	eventCwndRestart = 1
 	eventCompleteCWR = 2
 	eventLoss        = 3
 )
@@ -197,11 +196,11 @@ func renoCongAvoid(l *layout, sk uintptr, acked uint32) {
 
 // control is a congestion control: a driver's slots, or Reno where it has none.
 type control struct {
-	name                                                                              string
-	l                                                                                 *layout
-	ssthresh, congAvoid, undo, setState, cwndEvent, txStart, inAck, pktsAcked, contrl *host.Slot
-	init, release                                                                     *host.Slot
-	err                                                                               error
+	name                                                                        string
+	l                                                                           *layout
+	ssthresh, congAvoid, setState, cwndEvent, txStart, inAck, pktsAcked, contrl *host.Slot
+	init, release                                                               *host.Slot
+	err                                                                         error
 }
 
 // controlOf takes a driver's table; nil is Reno.
@@ -214,8 +213,7 @@ func controlOf(l *layout, t *host.Table) *control {
 	if c.name == "" {
 		c.name = t.Variable
 	}
-	for member, to := range map[string]**host.Slot{"ssthresh": &c.ssthresh, "cong_avoid": &c.congAvoid, "undo_cwnd": &c.undo,
-		"set_state": &c.setState, "cwnd_event": &c.cwndEvent, "cwnd_event_tx_start": &c.txStart, "in_ack_event": &c.inAck,
+	for member, to := range map[string]**host.Slot{"ssthresh": &c.ssthresh, "cong_avoid": &c.congAvoid, "set_state": &c.setState, "cwnd_event": &c.cwndEvent, "cwnd_event_tx_start": &c.txStart, "in_ack_event": &c.inAck,
 		"pkts_acked": &c.pktsAcked, "cong_control": &c.contrl, "init": &c.init, "release": &c.release} {
 		*to = t.Slot(member)
 	}
@@ -236,13 +234,6 @@ func (c *control) ssthreshOf(r *world.Run, sk uintptr) uint32 {
 		return renoSsthresh(c.l, sk)
 	}
 	return uint32(c.call(r, c.ssthresh, uint64(sk)))
-}
-
-func (c *control) undoOf(r *world.Run, sk uintptr) uint32 {
-	if c.undo == nil {
-		return renoUndo(c.l, sk)
-	}
-	return uint32(c.call(r, c.undo, uint64(sk)))
 }
 
 func (c *control) avoid(r *world.Run, sk uintptr, ack, acked uint32) {
