@@ -153,6 +153,9 @@ func crashAt(t *testing.T, verb, root, name string, n int) (calls int, done bool
 }
 
 func TestCrash(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes twenty seconds")
+	}
 	if runtime.GOARCH != "amd64" {
 		t.Skip("reads the registers of amd64")
 	}
