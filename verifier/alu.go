@@ -301,6 +301,9 @@ func (e *env) ptrALU(in bpf.Insn, dst uint8, p, off *Reg) *Diagnostic {
 		if known {
 			if n := int64(ptr.Off) + c; n == int64(int32(n)) {
 				d.Off = int32(n)
+				if ptr.Type.isPacket() && d.N < 0 { // no longer at the end or beyond
+					d.N = 0
+				}
 				break
 			}
 		}
@@ -319,6 +322,9 @@ func (e *env) ptrALU(in bpf.Insn, dst uint8, p, off *Reg) *Diagnostic {
 		if known {
 			if n := int64(ptr.Off) - c; n == int64(int32(n)) {
 				d.Off = int32(n)
+				if ptr.Type.isPacket() && d.N < 0 { // no longer at the end or beyond
+					d.N = 0
+				}
 				break
 			}
 		}
@@ -326,7 +332,7 @@ func (e *env) ptrALU(in bpf.Insn, dst uint8, p, off *Reg) *Diagnostic {
 		d.Val = scalar.ALU(bpf.AluSUB, 0, false, ptr.Val, off.Val, e.rules)
 		if ptr.Type.isPacket() {
 			d.ID = e.newID()
-			if lo < 0 {
+			if lo < 0 || d.N < 0 {
 				d.N = 0
 			}
 		}

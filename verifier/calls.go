@@ -320,7 +320,10 @@ func (e *env) checkGlobalArgs(sub int) *Diagnostic {
 			if d := e.checkMemReg(regno, int(a.Size)); d != nil {
 				return d
 			}
-			if !a.Flags.has(maybeNull) && r.Type.maybeNull() {
+			if e.has(FeatParentRefs) && s.changesPkt && r.Type.isPacket() {
+				return e.errf(CodeArg, "R%d is a packet pointer, and %s may change packets", regno, e.subName(sub))
+			}
+			if !a.Flags.has(maybeNull) && (r.Type.maybeNull() || r.isNull()) {
 				return e.errf(CodeArg, "argument %d must not be NULL, R%d (%s) may be", i, regno, r.Type)
 			}
 		default:

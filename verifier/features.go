@@ -51,6 +51,7 @@ const (
 	FeatCircle                              // ranges are arcs of a circle
 	FeatArenaTag                            // pointers of type arena in signatures of functions
 	FeatTimerAny                            // tracing programs may use timers and workqueues
+	FeatSetRetval                           // values given to bpf_set_retval are judged
 	nFeatures
 )
 
@@ -108,6 +109,7 @@ var featureTable = [nFeatures]FeatureInfo{
 	FeatCircle:               {FeatCircle, "circular-ranges", bpf.Release{Major: 7, Minor: 2}, bpf.Release{}, "cnum: circular numbers (read in 7.2)"},
 	FeatArenaTag:             {FeatArenaTag, "arena-tag", bpf.Release{Major: 7, Minor: 2}, bpf.Release{}, "btf_scan_type_tags (read in 7.2)"},
 	FeatTimerAny:             {FeatTimerAny, "timer-any", bpf.Release{Major: 7, Minor: 2}, bpf.Release{}, "check_map_prog_compatibility asks for neither timers nor workqueues (read in 7.2)"},
+	FeatSetRetval:            {FeatSetRetval, "set-retval", bpf.Release{Major: 7, Minor: 2}, bpf.Release{}, "check_helper_call of bpf_set_retval (read in 7.2)"},
 }
 
 // Features lists the table.

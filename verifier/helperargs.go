@@ -168,7 +168,7 @@ func (e *env) checkArg(c *helperCall, i int) *Diagnostic {
 		c.release = regno
 	}
 	if r.RefObj != 0 && kind != kfuncs.ArgKptrXchgDest {
-		if c.refObj != 0 {
+		if c.refObj != 0 && !e.has(FeatParentRefs) {
 			return e.internal("two referenced arguments")
 		}
 		c.refObj = r.RefObj

@@ -253,6 +253,20 @@ func (e *env) beforeReturn(c *helperCall) *Diagnostic {
 		if e.prog.Type == bpf.ProgLSM && e.prog.AttachType == bpf.AttachLSMCgroup && e.attachVoid() {
 			return e.errf(CodeRetval, "the LSM hook returns nothing, so its return value cannot be set")
 		}
+		if e.has(FeatSetRetval) && !(e.prog.Type == bpf.ProgCgroupSockopt && e.prog.AttachType == bpf.AttachCgroupGetsockopt) {
+			want := retRange{min: -maxErrno, max: 0, ret32: true}
+			if e.prog.Type == bpf.ProgLSM && e.prog.AttachType == bpf.AttachLSMCgroup {
+				if r, ok := e.lsmRange(); ok {
+					want = r
+				}
+			}
+			if d := e.markPrecise(1); d != nil {
+				return d
+			}
+			if !inRange(want, &regs[1]) {
+				return e.errf(CodeRetRange, "bpf_set_retval sets %v; %d to %d is allowed", regs[1].Val, want.min, want.max)
+			}
+		}
 	case fnPerCPUPtr, fnThisCPUPtr:
 		c.raw = regs[1].Type.has(memRCU)
 	}
