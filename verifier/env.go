@@ -272,9 +272,8 @@ func (e *env) markInvalid(r *Reg) { r.markUnknown() }
 
 // Options tune a run.
 type Options struct {
-	Log       *Log // verbose log; nil for none
-	MaxInsns  int  // 0: the kernel's 1,000,000
-	Facts     bool // collect Facts for the JIT
-	NoWorst   bool // do not compute WorstCase
-	Unchecked bool // reserved
+	Log      *Log // verbose log; nil for none
+	MaxInsns int  // 0: the kernel's 1,000,000
+	Facts    bool // collect Facts for the JIT
+	NoWorst  bool // do not compute WorstCase
 }

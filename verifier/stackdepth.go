@@ -41,12 +41,10 @@ func (e *env) checkStackDepth() *Diagnostic {
 	return nil
 }
 
-// stackDepthFrom walks the call tree under a function. Functions whose subtree
-// was walked at the same or a greater depth before are not walked again, so
-// that hostile call graphs take no more than frames × functions steps.
+// stackDepthFrom walks the call tree under a function, call by call as the
+// kernel does; a limit of its own keeps hostile call graphs from taking forever.
 func (e *env) stackDepthFrom(root int, priv bool) *Diagnostic {
 	type call struct{ sub, next int }
-	type seen struct{ depth, frame int }
 	limit := 8
 	if e.has(FeatFrames16) {
 		limit = 16
@@ -56,7 +54,6 @@ func (e *env) stackDepthFrom(root int, priv bool) *Diagnostic {
 	var stack []call
 	depth, idx := 0, root
 	steps := 0
-	_ = seen{}
 	enter := func() *Diagnostic {
 		s := &e.subs[idx]
 		if s.hasLdAbs {
