@@ -16,8 +16,10 @@ const ptRegsSize = 168
 
 func kprobeHook(rel bpf.Release) Hook {
 	regs := anyRead("regs", 0, ptRegsSize)
-	if rel.AtLeast(v618) { // only uprobes may be attached once a program does
-		regs.Write, regs.WriteSizes = true, 1|2|4|8
+	ret := map[bpf.AttachType]Range{bpf.AttachTraceKprobeSession: {0, 1}}
+	if rel.AtLeast(v618) {
+		regs.Write, regs.WriteSizes = true, 1|2|4|8 // only uprobes may be attached once a program does
+		ret[bpf.AttachTraceUprobeSession] = Range{0, 1}
 	}
 	return Hook{
 		Name: "kprobe",
@@ -28,11 +30,9 @@ func kprobeHook(rel bpf.Release) Hook {
 		},
 		Attach: []bpf.AttachType{bpf.AttachTraceKprobeMulti, bpf.AttachTraceUprobeMulti, bpf.AttachTraceKprobeSession, bpf.AttachTraceUprobeSession},
 		Ctx:    "pt_regs", CtxSize: ptRegsSize, Helpers: "kprobe_prog_func_proto", Sleepable: true, Caps: perfmon, FixedOff: true,
-		CtxFields: []Access{regs},
-		RetByAttach: map[bpf.AttachType]Range{
-			bpf.AttachTraceKprobeSession: {0, 1}, bpf.AttachTraceUprobeSession: {0, 1},
-		},
-		File: "kernel/trace/bpf_trace.c", Config: "CONFIG_BPF_EVENTS",
+		CtxFields:   []Access{regs},
+		RetByAttach: ret,
+		File:        "kernel/trace/bpf_trace.c", Config: "CONFIG_BPF_EVENTS",
 		Doc: "runs at an instruction of the kernel or of a process; only those of a process may sleep",
 	}
 }
