@@ -148,8 +148,6 @@ func (x *exact) reduce(r *Result, a conformance.Answer) (small []bpf.Insn, klog 
 	return small, klog, nil
 }
 
-func rname(x *exact) string { return x.b.Object.Object.Name }
-
 // blank makes one instruction a no-op; a load of 64 bits goes with its second half.
 func blank(insns []bpf.Insn, i int) bool {
 	if insns[i] == nop || i > 0 && insns[i-1].IsLdImm64() || insns[i].Op == 0x95 {

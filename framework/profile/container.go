@@ -187,5 +187,3 @@ func (c *container) symbols() (*Symbols, error) {
 	}
 	return unpackExports(raw, c.btf)
 }
-
-func (c *container) addresses() (map[string]uint64, error) { return nil, errMissing }

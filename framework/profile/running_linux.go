@@ -106,26 +106,6 @@ func (r runningParts) symbols() (*Symbols, error) {
 	return s, nil
 }
 
-// addresses maps every name of kallsyms to its address; 0 where the kernel
-// hides addresses from this process.
-func (runningParts) addresses() (map[string]uint64, error) {
-	f, err := os.Open("/proc/kallsyms")
-	if err != nil {
-		return nil, fmt.Errorf("read addresses of the running kernel: %w", err)
-	}
-	defer f.Close()
-	out := make(map[string]uint64, 1<<17)
-	err = eachKallsym(f, func(addr uint64, name, _ string) {
-		if _, dup := out[name]; !dup {
-			out[name] = addr
-		}
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read addresses of the running kernel: %w", err)
-	}
-	return out, nil
-}
-
 func readGzip(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {

@@ -42,9 +42,7 @@ func MainIfInit() {
 
 // initMain never returns.
 func initMain() {
-	if err := serve(); err != nil {
-		fmt.Fprintf(os.Stderr, "lab agent: %v\n", err)
-	}
+	fmt.Fprintf(os.Stderr, "lab agent: %v\n", serve())
 	time.Sleep(100 * time.Millisecond) // let the console drain
 	if err := unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF); err != nil {
 		fmt.Fprintf(os.Stderr, "lab agent: power off: %v\n", err)
@@ -65,6 +63,7 @@ var mounts = []struct{ what, where, opts string }{
 	{"securityfs", "/sys/kernel/security", ""},
 }
 
+// serve runs jobs until the connection fails, which is the only way it ends.
 func serve() error {
 	for _, m := range mounts {
 		if err := os.MkdirAll(m.where, 0o755); err != nil && !errors.Is(err, os.ErrExist) && !strings.HasPrefix(m.where, "/sys/") {
