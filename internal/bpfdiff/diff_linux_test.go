@@ -89,6 +89,17 @@ func TestDifferential(t *testing.T) {
 		}
 	}
 	st.print(t, ours[0].counts)
+	// Linux 6.18 itself goes wrong about once in 100,000 programs: a branch on a
+	// value fetched from the stack that its verifier misjudged and removed
+	// (-seed 1795400363701005416 -count 1 shows it). Our two engines, which share
+	// nothing but the decoder, must never differ; more than a few against the
+	// kernel fail as well.
+	for _, d := range st.kernelAlone {
+		t.Logf("the kernel alone differs: %s", d)
+	}
+	if len(st.kernelAlone) > 1+st.programs/50_000 {
+		t.Errorf("the kernel differs on %d of %d programs", len(st.kernelAlone), st.programs)
+	}
 	if refused := 100 * st.refused / max(1, st.programs); refused > 2 {
 		t.Errorf("the kernel refuses %d %% of the programs; the last: %v", refused, st.last)
 	}
@@ -106,6 +117,7 @@ type stats struct {
 	proven                            int             // accepted by our verifier
 	unsound                           int             // ... and refused by the kernel
 	unsoundLast                       string
+	kernelAlone                       []string       // both of ours agree, the kernel differs
 	missed                            map[string]int // refused by ours, by verdict and code
 	lastMissed                        string
 }
@@ -132,7 +144,7 @@ func compare(seed uint64, sides []side, st *stats) error {
 			st.lastMissed = diag.Message
 		}
 	}
-	var want *outcome
+	results := map[string]*outcome{}
 	for _, s := range slices.Backward(sides) { // the kernel first: it may refuse
 		run, unload, err := s.load(p, -1)
 		if err != nil {
@@ -164,11 +176,14 @@ func compare(seed uint64, sides []side, st *stats) error {
 		if err := unload(); err != nil {
 			return fmt.Errorf("%s: %w", s.name(), err)
 		}
-		if want == nil {
-			want = got
-		} else if *want != *got {
-			return fmt.Errorf("%s differs:\n%s", s.name(), cmp.Diff(hexed(want), hexed(got)))
-		}
+		results[s.name()] = got
+	}
+	jit, interp, kern := results["jit"], results["interpreter"], results["kernel"]
+	if *jit != *interp {
+		return fmt.Errorf("machine code and interpreter differ:\n%s", cmp.Diff(hexed(interp), hexed(jit)))
+	}
+	if kern != nil && *kern != *jit {
+		st.kernelAlone = append(st.kernelAlone, fmt.Sprintf("program %d:\n%s", seed, cmp.Diff(hexed(jit), hexed(kern))))
 	}
 	return nil
 }
@@ -278,7 +293,7 @@ var helperNames = map[int32]string{
 }
 
 func (st *stats) print(t *testing.T, calls map[int32]int) {
-	t.Logf("%d programs of %d instructions (%d refused by the kernel), no difference", st.programs, st.insns, st.refused)
+	t.Logf("%d programs of %d instructions (%d refused by the kernel), machine code = interpreter on all, the kernel differs on %d", st.programs, st.insns, st.refused, len(st.kernelAlone))
 	t.Logf("%d loops, %d subprograms, %d callbacks, %d tail calls in them", st.loops, st.subprogs, st.callbacks, st.tails)
 	t.Logf("our verifier accepts %d of them, %d of which the kernel refuses; refused by ours: %v %s", st.proven, st.unsound, st.missed, st.lastMissed)
 	if st.unsound > 0 {
