@@ -29,20 +29,6 @@ import (
 	"github.com/modbpf/modbpf/verifier"
 )
 
-// kernels that have HID-BPF and the originals.
-var kernels = []string{"6.18", "7.2", "7.3"}
-
-// unbuilt are replaced modules that Debian does not build: nothing to compare with.
-var unbuilt = map[string]bool{"hid-topre": true, "hid-pxrc": true}
-
-// known are differences that the kernel's own BPF path or the module's way of
-// working makes; they are listed, not counted.
-var known = map[string]string{
-	"hid-primax": "hidraw: the module hands each report to hidraw twice",
-}
-
-const root = "../.."
-
 // randomReports is how many random reports each device sends; the full proof
 // (PROOF_REPORTS=10000) takes longer than a quick run wants.
 func randomReports() int {
@@ -53,7 +39,7 @@ func randomReports() int {
 }
 
 func TestReplaced(t *testing.T) {
-	for _, series := range kernels {
+	for _, series := range kernelNames {
 		t.Run(series, func(t *testing.T) {
 			if labtest.Reexec(t, series, labtest.Files(root+"/manifests", root+"/drivers")) {
 				return
