@@ -108,9 +108,13 @@ func (b *Bound) place(attach *manifest.Attach) error {
 	if len(m.ExtensionPoints) == 0 {
 		return b.placeBare(nil)
 	}
+	b.unused()
 	for i := range m.ExtensionPoints {
 		ep := &m.ExtensionPoints[i]
 		var err error
+		if at := ep.Attach; at != nil && (at.Default || at.Parent != "") {
+			return exitcode.NotJudged.With(m.Errorf(fmt.Sprintf("extensionPoints[%d].attach", i), "setting a qdisc's parent, or a default for a namespace, is not built yet: leave it out and use tc or sysctl"))
+		}
 		if ep.StructOps != "" {
 			err = b.placeTable(i, ep)
 		} else {
@@ -129,6 +133,26 @@ func (b *Bound) place(attach *manifest.Attach) error {
 		return exitcode.Unsupported.Errorf("driver %s: kernel %s has none of its extension points", m.Name, b.Kernel.Uname())
 	}
 	return nil
+}
+
+// unused says what the manifest asks for and insertion does not do yet.
+func (b *Bound) unused() {
+	m := b.Driver.Manifest
+	if len(m.Replaces) > 0 && b.bindsHIDByManifest() {
+		b.note("replaces %s: taking a device from that module is not built yet; where it is loaded, unload it, and where no driver binds the device set hid.ignore_special_drivers=1", strings.Join(m.Replaces, ", "))
+	}
+	if len(m.Conflicts)+len(m.SoftDeps) > 0 || m.Priority != 0 {
+		b.note("conflicts, softdeps and priority are for the index of drivers, which is not built yet")
+	}
+}
+
+func (b *Bound) bindsHIDByManifest() bool {
+	for i := range b.Driver.Manifest.Match {
+		if b.Driver.Manifest.Match[i].HID != nil {
+			return true
+		}
+	}
+	return false
 }
 
 func (b *Bound) note(format string, args ...any) {
