@@ -141,7 +141,7 @@ func (b *Bound) unused() {
 	if len(m.Replaces) > 0 && b.bindsHIDByManifest() {
 		b.note("replaces %s: taking a device from that module is not built yet; where it is loaded, unload it, and where no driver binds the device set hid.ignore_special_drivers=1", strings.Join(m.Replaces, ", "))
 	}
-	if len(m.Conflicts)+len(m.SoftDeps) > 0 || m.Priority != 0 {
+	if len(m.Conflicts)+len(m.SoftDeps.Pre)+len(m.SoftDeps.Post) > 0 || m.Priority != 0 {
 		b.note("conflicts, softdeps and priority are for the index of drivers, which is not built yet")
 	}
 }
