@@ -49,8 +49,10 @@ const (
 	kindMax
 )
 
-var kindNames = [...]string{"void", "int", "ptr", "array", "struct", "union", "enum", "fwd", "typedef",
-	"volatile", "const", "restrict", "func", "func_proto", "var", "datasec", "float", "decl_tag", "type_tag", "enum64"}
+var kindNames = [...]string{
+	"void", "int", "ptr", "array", "struct", "union", "enum", "fwd", "typedef",
+	"volatile", "const", "restrict", "func", "func_proto", "var", "datasec", "float", "decl_tag", "type_tag", "enum64",
+}
 
 func (k Kind) String() string {
 	if int(k) < len(kindNames) {

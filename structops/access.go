@@ -89,13 +89,6 @@ func rows(parts ...any) []Access {
 	return out
 }
 
-func onAll(a []Access, t ...bpf.AttachType) []Access {
-	for i := range a {
-		a[i].Attach = t
-	}
-	return a
-}
-
 func interval(lo, hi int64) *Range { return &Range{lo, hi} }
 
 var (

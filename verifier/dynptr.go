@@ -53,15 +53,6 @@ func dynKindFlag(k dynptrKind) RegType {
 	return 0
 }
 
-func dynFlagKind(f RegType) dynptrKind {
-	for _, r := range dynptrRows {
-		if f&r.flag != 0 {
-			return r.kind
-		}
-	}
-	return dynNone
-}
-
 // dynReferenced reports whether a dynptr of a kind must be released.
 func dynReferenced(k dynptrKind) bool { return k == dynRingbuf || k == dynFile }
 
@@ -72,7 +63,6 @@ type dynptrUse struct {
 	readonly bool // may be const
 	kind     dynptrKind
 	clone    uint32 // bpf_dynptr_clone: reference shared with the original
-	parent   uint32 // reference it is made from (files)
 }
 
 // dynptrInfo is what is known of an initialised dynptr argument.

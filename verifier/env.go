@@ -112,9 +112,6 @@ type insnAux struct {
 	live       uint16  // registers live before this slot
 	ptrType    RegType // kind of pointer of a load or store seen here
 	kfunc      *kfuncCall
-	mapPtr     mapRef // map of a map helper call; see mapPoison
-	mapPoison  bool
-	key        uint64 // constant key of a map helper call
 	keyState   uint8
 	cbSub      int32 // callback of a bpf_loop
 	bad        Code  // what is wrong with the instruction wherever it stands

@@ -17,7 +17,8 @@ import (
 // stubKernel is a kernel of nothing but types.
 type stubKernel struct{ spec *btf.Spec }
 
-func (k stubKernel) Release() bpf.Release                                { return bpf.Release{Major: 7, Minor: 3} }
+func (k stubKernel) Release() bpf.Release { return bpf.Release{Major: 7, Minor: 3} }
+
 func (k stubKernel) Has(f Feature) bool                                  { return HasFeature(k.Release(), f) }
 func (k stubKernel) BTF() *btf.Spec                                      { return k.spec }
 func (k stubKernel) Module(string) *btf.Spec                             { return nil }

@@ -136,12 +136,3 @@ func castsPointer(id int32) bool {
 	}
 	return false
 }
-
-// storageGet reports the local storage look-ups.
-func storageGet(id int32) bool {
-	switch id {
-	case fnSkStorageGet, fnInodeStorageGet, fnTaskStorageGet, fnCgrpStorageGet:
-		return true
-	}
-	return false
-}

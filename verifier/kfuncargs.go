@@ -355,7 +355,7 @@ func (e *env) kfuncSized(c *kfuncCall, a *kfArg, i int, m *kfuncMeta) *Diagnosti
 // kfuncBTF judges a pointer to a kernel struct.
 func (e *env) kfuncBTF(c *kfuncCall, regno int, want string, wantS *btf.Spec, wantID btf.ID, rcu, releases bool) *Diagnostic {
 	r := &e.cur.regs()[regno]
-	unsafe := r.Type.flags()&^(trustedFlags) != 0
+	unsafe := r.Type.flags()&^trustedFlags != 0
 	name := regBTFName(r.Type)
 	if (r.Type.base() != ptrToBTFID || unsafe && !isRCU(r)) && name == "" {
 		return e.errf(CodeKfuncArgType, "arg#%d is %v expected %v or socket", regno-1, r.Type, r.Type.base()|r.Type&trustedFlags)

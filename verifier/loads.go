@@ -117,8 +117,10 @@ func (e *env) checkMapProg(i int, m *Map) *Diagnostic {
 			k    fieldKind
 			name string
 		}{
-			{fListHead | fRBRoot, "lists and trees"}, {fSpinLock | fResSpinLock, "locks"},
-			{fTimer, "timers"}, {fWorkqueue, "workqueues"},
+			{fListHead | fRBRoot, "lists and trees"},
+			{fSpinLock | fResSpinLock, "locks"},
+			{fTimer, "timers"},
+			{fWorkqueue, "workqueues"},
 		} {
 			if !r.has(x.k) {
 				continue

@@ -67,16 +67,14 @@ const (
 	trustedFlags   = ptrTrusted | memRCU | memAlloc | nonOwnRef
 )
 
-func (t RegType) base() RegType          { return t & baseMask }
-func (t RegType) flags() RegType         { return t & flagMask }
-func (t RegType) has(f RegType) bool     { return t&f != 0 }
-func (t RegType) maybeNull() bool        { return t&maybeNull != 0 }
-func (t RegType) isPointer() bool        { return t.base() != notInit && t.base() != scalarValue }
-func (t RegType) isPacket() bool         { b := t.base(); return b == ptrToPacket || b == ptrToPacketMeta }
-func (t RegType) isPacketAny() bool      { return t.isPacket() || t.base() == ptrToPacketEnd }
-func (t RegType) isRdonlyMem() bool      { return t&memRdonly != 0 }
-func (t RegType) isAllocBTF() bool       { return t.base() == ptrToBTFID && t&memAlloc != 0 }
-func (t RegType) isPercpuAllocBTF() bool { return t.isAllocBTF() && t&memPercpu != 0 }
+func (t RegType) base() RegType      { return t & baseMask }
+func (t RegType) flags() RegType     { return t & flagMask }
+func (t RegType) has(f RegType) bool { return t&f != 0 }
+func (t RegType) maybeNull() bool    { return t&maybeNull != 0 }
+func (t RegType) isPacket() bool     { b := t.base(); return b == ptrToPacket || b == ptrToPacketMeta }
+func (t RegType) isPacketAny() bool  { return t.isPacket() || t.base() == ptrToPacketEnd }
+func (t RegType) isRdonlyMem() bool  { return t&memRdonly != 0 }
+func (t RegType) isAllocBTF() bool   { return t.base() == ptrToBTFID && t&memAlloc != 0 }
 
 // isSock reports the socket kinds that are not described by BTF.
 func (t RegType) isSock() bool {
@@ -107,8 +105,13 @@ func (t RegType) String() string {
 		f RegType
 		s string
 	}{
-		{memRdonly, "rdonly_"}, {memRingbuf, "ringbuf_"}, {memUser, "user_"}, {memPercpu, "percpu_"},
-		{memRCU, "rcu_"}, {ptrUntrusted, "untrusted_"}, {ptrTrusted, "trusted_"},
+		{memRdonly, "rdonly_"},
+		{memRingbuf, "ringbuf_"},
+		{memUser, "user_"},
+		{memPercpu, "percpu_"},
+		{memRCU, "rcu_"},
+		{ptrUntrusted, "untrusted_"},
+		{ptrTrusted, "trusted_"},
 	} {
 		if t&p.f != 0 {
 			b.WriteString(p.s)

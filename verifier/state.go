@@ -212,9 +212,6 @@ func (s *Slot) isSpill() bool { return s.Types[slotSize-1] == slotSpill }
 // isScalarSpill reports a spilled scalar.
 func (s *Slot) isScalarSpill() bool { return s.isSpill() && s.Reg.Type == scalarValue }
 
-// isFullSpill reports an eight-byte spill.
-func (s *Slot) isFullSpill() bool { return s.Types[0] == slotSpill }
-
 // special reports slots whose bytes the program must not touch directly.
 func (s *Slot) special() bool {
 	switch s.Types[slotSize-1] {

@@ -128,8 +128,10 @@ func TestTyped(t *testing.T) {
 		if _, d := Verify(p, k, Options{}); d == nil {
 			t.Errorf("%s: a GPL helper in a proprietary program is accepted", rel)
 		}
-		p = &Program{Type: bpf.ProgSyscall, Flags: bpf.ProgSleepable, License: "GPL",
-			Insns: kf(kf(nil, "bpf_rcu_read_lock").fp(1, -8).set(2, 8).set(3, 0).helper(sleeps), "bpf_rcu_read_unlock").ret()}
+		p = &Program{
+			Type: bpf.ProgSyscall, Flags: bpf.ProgSleepable, License: "GPL",
+			Insns: kf(kf(nil, "bpf_rcu_read_lock").fp(1, -8).set(2, 8).set(3, 0).helper(sleeps), "bpf_rcu_read_unlock").ret(),
+		}
 		if _, d := Verify(p, k, Options{}); d == nil || d.Code != CodeHelperSleep {
 			t.Errorf("%s: sleeping in an RCU section: %v", rel, d)
 		}

@@ -27,7 +27,6 @@ type typedState struct {
 	proto    btf.ID     // prototype of the attach target
 	protoBTF *btf.Spec
 	name     string // the target's name: function, tracepoint, slot
-	stub     btf.ID // struct_ops: prototype of the kernel's stub for the slot
 	retPtr   bool   // struct_ops: the slot returns a pointer
 	argRefs  []argRef
 	// conservative: the target is a static function of a program, whose

@@ -67,8 +67,10 @@ func (a *app) insertHost(f *insertFlags, args []string, bind framework.BindOptio
 	}
 	d := c.Bound().Driver
 	if f.show {
-		out := insertJSON{API: api, Driver: d.Name(), Version: d.Version(), Target: string(framework.TargetHost), Why: why, Judge: c.Judge().String(),
-			Instances: []instanceJSON{{Instance: "host", Outcome: "planned"}}}
+		out := insertJSON{
+			API: api, Driver: d.Name(), Version: d.Version(), Target: string(framework.TargetHost), Why: why, Judge: c.Judge().String(),
+			Instances: []instanceJSON{{Instance: "host", Outcome: "planned"}},
+		}
 		return a.printInsert(&out, c.Bound())
 	}
 	if st, err := hostproc.Find(d.Name()); err == nil {

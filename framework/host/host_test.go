@@ -36,15 +36,19 @@ func newHost(t testing.TB, opt Options) *Host {
 func mov(d, s uint8) bpf.Insn {
 	return bpf.Insn{Op: bpf.ClassALU64 | bpf.AluMOV | bpf.SrcX, Regs: bpf.Regs(d, s)}
 }
+
 func movi(d uint8, v int32) bpf.Insn {
 	return bpf.Insn{Op: bpf.ClassALU64 | bpf.AluMOV, Regs: bpf.Regs(d, 0), Imm: v}
 }
+
 func addi(d uint8, v int32) bpf.Insn {
 	return bpf.Insn{Op: bpf.ClassALU64 | bpf.AluADD, Regs: bpf.Regs(d, 0), Imm: v}
 }
+
 func ldx(d, s uint8, off int16) bpf.Insn {
 	return bpf.Insn{Op: bpf.ClassLDX | bpf.ModeMEM | bpf.SizeDW, Regs: bpf.Regs(d, s), Off: off}
 }
+
 func stx(d, s uint8, off int16) bpf.Insn {
 	return bpf.Insn{Op: bpf.ClassSTX | bpf.ModeMEM | bpf.SizeDW, Regs: bpf.Regs(d, s), Off: off}
 }
@@ -53,6 +57,7 @@ func exit() bpf.Insn         { return bpf.Insn{Op: bpf.OpExit} }
 func jeqi(d uint8, v int32, off int16) bpf.Insn {
 	return bpf.Insn{Op: bpf.ClassJMP | bpf.JmpJEQ, Regs: bpf.Regs(d, 0), Imm: v, Off: off}
 }
+
 func ldmap(d uint8, i int32) []bpf.Insn {
 	return []bpf.Insn{{Op: bpf.OpLdImm64, Regs: bpf.Regs(d, bpf.PseudoMapFD), Imm: i}, {}}
 }

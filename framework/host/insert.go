@@ -149,8 +149,10 @@ func (d *Driver) makeTables(s *Spec) error {
 		specs = ownTables(s.Programs)
 	}
 	for _, ts := range specs {
-		t := &Table{Variable: ts.Variable, Name: ts.Table, driver: d, Value: ts.Value, Offset: ts.Offset, BTF: ts.BTF, Type: ts.Type,
-			slots: make(map[string]*Slot)}
+		t := &Table{
+			Variable: ts.Variable, Name: ts.Table, driver: d, Value: ts.Value, Offset: ts.Offset, BTF: ts.BTF, Type: ts.Type,
+			slots: make(map[string]*Slot),
+		}
 		for member, name := range ts.Slots {
 			p := d.Program(name)
 			if p == nil {

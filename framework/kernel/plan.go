@@ -32,13 +32,19 @@ type Plan struct {
 // tableRules are the tables whose rules differ from the default: unknown tables
 // are taken for exclusive, which is always possible.
 var tableRules = map[string]Plan{
-	"tcp_congestion_ops": {Update, "the kernel can exchange a congestion control of the same name in one step",
-		"none: open connections go on with the new version"},
+	"tcp_congestion_ops": {
+		Update, "the kernel can exchange a congestion control of the same name in one step",
+		"none: open connections go on with the new version",
+	},
 	"bpf_dummy_ops": {OldThenNew, "only one can be registered", "the slots are not called in between"},
-	"Qdisc_ops": {OldThenNew, "a queueing discipline's name can be registered only once",
-		"qdiscs of the old version stay on their interfaces with the old code; new ones use the new version"},
-	"sched_ext_ops": {OldThenNew, "the kernel runs one BPF scheduler at a time",
-		"tasks are scheduled by the kernel's own scheduler in between"},
+	"Qdisc_ops": {
+		OldThenNew, "a queueing discipline's name can be registered only once",
+		"qdiscs of the old version stay on their interfaces with the old code; new ones use the new version",
+	},
+	"sched_ext_ops": {
+		OldThenNew, "the kernel runs one BPF scheduler at a time",
+		"tasks are scheduled by the kernel's own scheduler in between",
+	},
 }
 
 // PlanSwitch decides how to get from one version to another. tables looks up

@@ -76,8 +76,16 @@ type nameRow = struct {
 var (
 	buses  = named{[]nameRow{{"usb", 0x03}, {"bluetooth", 0x05}, {"virtual", 0x06}, {"i2c", 0x18}, {"host", 0x19}, {"spi", 0x1c}}, 0xffff, "bus"}
 	groups = named{[]nameRow{
-		{"generic", 1}, {"multitouch", 2}, {"sensor-hub", 3}, {"multitouch-win8", 4}, {"rmi", 0x100}, {"wacom", 0x101},
-		{"logitech-dj", 0x102}, {"steam", 0x103}, {"logitech-27mhz", 0x104}, {"vivaldi", 0x105},
+		{"generic", 1},
+		{"multitouch", 2},
+		{"sensor-hub", 3},
+		{"multitouch-win8", 4},
+		{"rmi", 0x100},
+		{"wacom", 0x101},
+		{"logitech-dj", 0x102},
+		{"steam", 0x103},
+		{"logitech-27mhz", 0x104},
+		{"vivaldi", 0x105},
 	}, 0xffff, "HID group"}
 	ids = named{nil, 0xffffffff, "device id"}
 )

@@ -72,8 +72,10 @@ type slotUse struct {
 // means that nothing can be bound; what concerns one program or map is in its
 // Err.
 func (o *Object) Bind(k verifier.Kernel, opts Options) (*Bound, error) {
-	b := &binder{o: o, k: k, opts: &opts, out: &Bound{Object: o, Kernel: k},
-		code: make(map[*function]*relocated), strings: make(map[uint32]string), slots: make(map[string]slotUse)}
+	b := &binder{
+		o: o, k: k, opts: &opts, out: &Bound{Object: o, Kernel: k},
+		code: make(map[*function]*relocated), strings: make(map[uint32]string), slots: make(map[string]slotUse),
+	}
 	b.core = relocator{local: o.BTF, find: b.candidates, cands: make(map[btf.ID][]candidate)}
 	for name := range opts.Variables {
 		if _, err := o.Variable(name); err != nil {

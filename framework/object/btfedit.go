@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/modbpf/modbpf/btf"
 )
@@ -236,5 +235,3 @@ func essentialName(s string) string {
 	}
 	return s
 }
-
-func hasFlavor(s string) bool { return strings.Contains(s, "___") && essentialName(s) != s }

@@ -55,7 +55,6 @@ type Object struct {
 	externs []*extern
 	text    int // section index of .text, 0 without one
 	arena   int // index in Maps of the arena that .addr_space.1 lives in, -1 without
-	arenaSh int // section index of .addr_space.1
 }
 
 // ProgramSpec is one entry program of an object.

@@ -237,8 +237,10 @@ func (p *proof) job(dev *kernel.Device, mutate func(*object.Bound) bool) (*kerne
 		return nil, errNoMutation
 	}
 	sum := sha256.Sum256(data)
-	j := &kernel.Job{Bound: b, Device: dev, Checked: map[string]*verifier.Checked{}, Tables: func(string) *structops.Table { return nil },
-		Meta: kernel.Meta{Driver: p.m.Name, Version: p.m.Version, Instance: kernel.InstanceOf(dev.Name), Device: dev.Name, Judge: "kernel", Object: hex.EncodeToString(sum[:])}}
+	j := &kernel.Job{
+		Bound: b, Device: dev, Checked: map[string]*verifier.Checked{}, Tables: func(string) *structops.Table { return nil },
+		Meta: kernel.Meta{Driver: p.m.Name, Version: p.m.Version, Instance: kernel.InstanceOf(dev.Name), Device: dev.Name, Judge: "kernel", Object: hex.EncodeToString(sum[:])},
+	}
 	for _, bp := range b.Programs {
 		if bp.Err != nil {
 			return nil, bp.Err

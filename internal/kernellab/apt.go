@@ -27,8 +27,12 @@ var suites = []struct {
 	name     string
 	security bool
 }{
-	{"bookworm", false}, {"bookworm-backports", false}, {"bookworm-security", true},
-	{"trixie", false}, {"trixie-backports", false}, {"sid", false},
+	{"bookworm", false},
+	{"bookworm-backports", false},
+	{"bookworm-security", true},
+	{"trixie", false},
+	{"trixie-backports", false},
+	{"sid", false},
 }
 
 const keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"

@@ -246,6 +246,8 @@ func (c *cpio) entry(name string, mode uint32, major, minor int, data []byte) {
 
 func (c *cpio) dir(name string)                            { c.entry(name, 0o040755, 0, 0, nil) }
 func (c *cpio) file(name string, mode uint32, data []byte) { c.entry(name, 0o100000|mode, 0, 0, data) }
-func (c *cpio) link(name, target string)                   { c.entry(name, 0o120777, 0, 0, []byte(target)) }
-func (c *cpio) node(name string, major, minor int)         { c.entry(name, 0o020600, major, minor, nil) }
-func (c *cpio) trailer()                                   { c.entry("TRAILER!!!", 0, 0, 0, nil) }
+
+func (c *cpio) link(name, target string) { c.entry(name, 0o120777, 0, 0, []byte(target)) }
+
+func (c *cpio) node(name string, major, minor int) { c.entry(name, 0o020600, major, minor, nil) }
+func (c *cpio) trailer()                           { c.entry("TRAILER!!!", 0, 0, 0, nil) }

@@ -25,8 +25,6 @@ func (a Tnum) IsConst() bool { return a.Mask == 0 }
 
 func (a Tnum) subreg() Tnum { return Tnum{uint64(uint32(a.Value)), uint64(uint32(a.Mask))} }
 
-func (a Tnum) clearSubreg() Tnum { return Tnum{a.Value &^ lo32, a.Mask &^ lo32} }
-
 func (a Tnum) withSubreg(b Tnum) Tnum {
 	return Tnum{a.Value&^lo32 | b.Value&lo32, a.Mask&^lo32 | b.Mask&lo32}
 }

@@ -158,6 +158,7 @@ func (v *Value) LimitS(lo, hi int64)  { v.R64 = v.R64.intersect(srange(uint64(lo
 func (v *Value) LimitU32(lo, hi uint32) {
 	v.R32 = v.R32.intersect(urange(lo, hi))
 }
+
 func (v *Value) LimitS32(lo, hi int32) {
 	v.R32 = v.R32.intersect(srange(uint32(lo), uint32(hi)))
 }

@@ -17,23 +17,36 @@ import (
 // verifier fills in (type record, offset of the node) are not needed here, an
 // object knows its type.
 var objectKfuncs = []Kfunc{
-	{"bpf_obj_new", objNew}, {"bpf_obj_new_impl", objNew},
-	{"bpf_obj_drop", objDrop}, {"bpf_obj_drop_impl", objDrop},
-	{"bpf_percpu_obj_new", percpuObjNew}, {"bpf_percpu_obj_new_impl", percpuObjNew},
-	{"bpf_percpu_obj_drop", objDrop}, {"bpf_percpu_obj_drop_impl", objDrop},
-	{"bpf_refcount_acquire", refAcquire}, {"bpf_refcount_acquire_impl", refAcquire},
-	{"bpf_list_push_front", listPushFront}, {"bpf_list_push_front_impl", listPushFront},
-	{"bpf_list_push_back", listPushBack}, {"bpf_list_push_back_impl", listPushBack},
+	{"bpf_obj_new", objNew},
+	{"bpf_obj_new_impl", objNew},
+	{"bpf_obj_drop", objDrop},
+	{"bpf_obj_drop_impl", objDrop},
+	{"bpf_percpu_obj_new", percpuObjNew},
+	{"bpf_percpu_obj_new_impl", percpuObjNew},
+	{"bpf_percpu_obj_drop", objDrop},
+	{"bpf_percpu_obj_drop_impl", objDrop},
+	{"bpf_refcount_acquire", refAcquire},
+	{"bpf_refcount_acquire_impl", refAcquire},
+	{"bpf_list_push_front", listPushFront},
+	{"bpf_list_push_front_impl", listPushFront},
+	{"bpf_list_push_back", listPushBack},
+	{"bpf_list_push_back_impl", listPushBack},
 	{"bpf_list_add", listAdd},
-	{"bpf_list_pop_front", listPopFront}, {"bpf_list_pop_back", listPopBack},
+	{"bpf_list_pop_front", listPopFront},
+	{"bpf_list_pop_back", listPopBack},
 	{"bpf_list_del", listDel},
-	{"bpf_list_front", listFront}, {"bpf_list_back", listBack},
-	{"bpf_list_is_first", listIsFirst}, {"bpf_list_is_last", listIsLast},
+	{"bpf_list_front", listFront},
+	{"bpf_list_back", listBack},
+	{"bpf_list_is_first", listIsFirst},
+	{"bpf_list_is_last", listIsLast},
 	{"bpf_list_empty", listEmpty},
-	{"bpf_rbtree_add", treeAdd}, {"bpf_rbtree_add_impl", treeAdd},
+	{"bpf_rbtree_add", treeAdd},
+	{"bpf_rbtree_add_impl", treeAdd},
 	{"bpf_rbtree_remove", treeRemove},
-	{"bpf_rbtree_first", treeFirst}, {"bpf_rbtree_root", treeRoot},
-	{"bpf_rbtree_left", treeLeft}, {"bpf_rbtree_right", treeRight},
+	{"bpf_rbtree_first", treeFirst},
+	{"bpf_rbtree_root", treeRoot},
+	{"bpf_rbtree_left", treeLeft},
+	{"bpf_rbtree_right", treeRight},
 }
 
 func objects(f *jit.Frame) *world.Objects { return run(f).World.Objects }
@@ -127,7 +140,8 @@ func listAdd(f *jit.Frame, head, node, prev, _, _ uint64) uint64 {
 }
 
 func listPopFront(_ *jit.Frame, head, _, _, _, _ uint64) uint64 { return listPop(uintptr(head), true) }
-func listPopBack(_ *jit.Frame, head, _, _, _, _ uint64) uint64  { return listPop(uintptr(head), false) }
+
+func listPopBack(_ *jit.Frame, head, _, _, _, _ uint64) uint64 { return listPop(uintptr(head), false) }
 
 func listPop(head uintptr, front bool) uint64 {
 	n := world.ListPop(head, front)

@@ -11,8 +11,12 @@ import (
 )
 
 var iterKfuncs = []Kfunc{
-	{"bpf_iter_num_new", iterNumNew}, {"bpf_iter_num_next", iterNumNext}, {"bpf_iter_num_destroy", iterNumDestroy},
-	{"bpf_iter_bits_new", iterBitsNew}, {"bpf_iter_bits_next", iterBitsNext}, {"bpf_iter_bits_destroy", iterBitsDestroy},
+	{"bpf_iter_num_new", iterNumNew},
+	{"bpf_iter_num_next", iterNumNext},
+	{"bpf_iter_num_destroy", iterNumDestroy},
+	{"bpf_iter_bits_new", iterBitsNew},
+	{"bpf_iter_bits_next", iterBitsNext},
+	{"bpf_iter_bits_destroy", iterBitsDestroy},
 }
 
 // A number iterator is {current, end}, 32 bits each; next answers its address.

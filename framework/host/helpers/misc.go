@@ -14,22 +14,31 @@ import (
 // A run is a read-side section from Enter to Exit and keeps its CPU: marking
 // sections within it needs nothing more.
 var sectionKfuncs = []Kfunc{
-	{"bpf_rcu_read_lock", zero}, {"bpf_rcu_read_unlock", zero},
-	{"bpf_preempt_disable", zero}, {"bpf_preempt_enable", zero},
-	{"bpf_local_irq_save", irqSave}, {"bpf_local_irq_restore", zero},
-	{"bpf_res_spin_lock", resLock}, {"bpf_res_spin_unlock", resUnlock},
-	{"bpf_res_spin_lock_irqsave", resLockIRQ}, {"bpf_res_spin_unlock_irqrestore", resUnlock},
+	{"bpf_rcu_read_lock", zero},
+	{"bpf_rcu_read_unlock", zero},
+	{"bpf_preempt_disable", zero},
+	{"bpf_preempt_enable", zero},
+	{"bpf_local_irq_save", irqSave},
+	{"bpf_local_irq_restore", zero},
+	{"bpf_res_spin_lock", resLock},
+	{"bpf_res_spin_unlock", resUnlock},
+	{"bpf_res_spin_lock_irqsave", resLockIRQ},
+	{"bpf_res_spin_unlock_irqrestore", resUnlock},
 }
 
 var miscKfuncs = []Kfunc{
 	{"bpf_throw", throw},
 	{"bpf_cast_to_kern_ctx", first},
 	{"bpf_rdonly_cast", first},
-	{"bpf_task_acquire", first}, {"bpf_task_release", zero},
-	{"bpf_task_from_pid", taskFromPid}, {"bpf_task_from_vpid", taskFromPid},
+	{"bpf_task_acquire", first},
+	{"bpf_task_release", zero},
+	{"bpf_task_from_pid", taskFromPid},
+	{"bpf_task_from_vpid", taskFromPid},
 	{"bpf_map_sum_elem_count", mapCount},
-	{"bpf_stream_vprintk", streamPrintk}, {"bpf_stream_vprintk_impl", streamPrintk},
-	{"bpf_arena_alloc_pages", arenaAlloc}, {"bpf_arena_free_pages", arenaFree},
+	{"bpf_stream_vprintk", streamPrintk},
+	{"bpf_stream_vprintk_impl", streamPrintk},
+	{"bpf_arena_alloc_pages", arenaAlloc},
+	{"bpf_arena_free_pages", arenaFree},
 }
 
 func first(_ *jit.Frame, p, _, _, _, _ uint64) uint64 { return p }

@@ -33,8 +33,10 @@ const (
 	ENOSYS    Errno = 38
 )
 
-var errnoNames = map[Errno]string{ENOENT: "ENOENT", EIO: "EIO", E2BIG: "E2BIG", ENOMEM: "ENOMEM", ENODEV: "ENODEV",
-	EINVAL: "EINVAL", EDEADLOCK: "EDEADLOCK", ENOSYS: "ENOSYS"}
+var errnoNames = map[Errno]string{
+	ENOENT: "ENOENT", EIO: "EIO", E2BIG: "E2BIG", ENOMEM: "ENOMEM", ENODEV: "ENODEV",
+	EINVAL: "EINVAL", EDEADLOCK: "EDEADLOCK", ENOSYS: "ENOSYS",
+}
 
 func (e Errno) Error() string {
 	if n := errnoNames[e]; n != "" {

@@ -111,8 +111,10 @@ func (b *Bus) Add(info Info, stock []byte, tr Transport) (*Device, error) {
 	d.ID = b.next
 	b.devices[d.ID] = d
 	b.mu.Unlock()
-	for path, v := range map[string]uint64{"id": uint64(d.ID), "bus": uint64(info.Bus), "group": uint64(info.Group),
-		"vendor": uint64(info.Vendor), "product": uint64(info.Product), "dev_rsize": uint64(len(stock))} {
+	for path, v := range map[string]uint64{
+		"id": uint64(d.ID), "bus": uint64(info.Bus), "group": uint64(info.Group),
+		"vendor": uint64(info.Vendor), "product": uint64(info.Product), "dev_rsize": uint64(len(stock)),
+	} {
 		obj.SetIfHas(path, v)
 	}
 	obj.SetString("name", info.Name)

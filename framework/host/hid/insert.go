@@ -39,8 +39,10 @@ func OpsOf(d *host.Driver) []*Ops {
 		if f, ok := t.Field("flags"); ok {
 			o.Flags = uint32(f)
 		}
-		for member, to := range map[string]*Slot{"hid_device_event": &o.DeviceEvent, "hid_rdesc_fixup": &o.RdescFixup,
-			"hid_hw_request": &o.HWRequest, "hid_hw_output_report": &o.HWOutputReport} {
+		for member, to := range map[string]*Slot{
+			"hid_device_event": &o.DeviceEvent, "hid_rdesc_fixup": &o.RdescFixup,
+			"hid_hw_request": &o.HWRequest, "hid_hw_output_report": &o.HWOutputReport,
+		} {
 			if s := t.Slot(member); s != nil {
 				*to = s.Prog
 			}

@@ -84,6 +84,7 @@ func (f *bloom) peek(v []byte) Errno {
 func (f *bloom) Push(value uintptr, flags uint64) int64 {
 	return -int64(f.push(mem.Bytes(value, int(f.spec.ValueSize)), flags))
 }
+
 func (f *bloom) Peek(value uintptr) int64 {
 	return -int64(f.peek(mem.Bytes(value, int(f.spec.ValueSize))))
 }

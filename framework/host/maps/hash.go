@@ -104,8 +104,10 @@ func newHash(b *base) (Map, error) {
 func (h *hash) Info() jit.MapInfo {
 	i := jit.MapInfo{Handle: h.handle}
 	if !h.percpu {
-		i.Hash = &jit.HashInfo{Buckets: h.buckets, Seed: h.seed, Mul: hashMul, Mask: h.mask,
-			KeySize: uint32(h.keySize), Value: uint32(h.valueOff), LRU: h.lru}
+		i.Hash = &jit.HashInfo{
+			Buckets: h.buckets, Seed: h.seed, Mul: hashMul, Mask: h.mask,
+			KeySize: uint32(h.keySize), Value: uint32(h.valueOff), LRU: h.lru,
+		}
 	}
 	return i
 }

@@ -219,10 +219,16 @@ func TestAgainstTheKernel(t *testing.T) {
 		{verifier.Map{Type: bpf.MapLRUHash, KeySize: 4, ValueSize: 8, MaxEntries: 2000}, hashOps, 5000},
 		{verifier.Map{Type: bpf.MapQueue, ValueSize: 12, MaxEntries: 5}, queueOps, 20000},
 		{verifier.Map{Type: bpf.MapStack, ValueSize: 7, MaxEntries: 5}, queueOps, 20000},
-		{verifier.Map{Type: bpf.MapLPMTrie, KeySize: 8, ValueSize: 4, MaxEntries: 12, Flags: bpf.MapNoPrealloc},
-			[]string{"lookup", "lookup", "update", "update", "update", "delete", "next"}, 60000},
-		{verifier.Map{Type: bpf.MapLPMTrie, KeySize: 6, ValueSize: 4, MaxEntries: 60, Flags: bpf.MapNoPrealloc},
-			[]string{"lookup", "lookup", "update", "update", "update", "delete", "next"}, 60000},
+		{
+			verifier.Map{Type: bpf.MapLPMTrie, KeySize: 8, ValueSize: 4, MaxEntries: 12, Flags: bpf.MapNoPrealloc},
+			[]string{"lookup", "lookup", "update", "update", "update", "delete", "next"},
+			60000,
+		},
+		{
+			verifier.Map{Type: bpf.MapLPMTrie, KeySize: 6, ValueSize: 4, MaxEntries: 60, Flags: bpf.MapNoPrealloc},
+			[]string{"lookup", "lookup", "update", "update", "update", "delete", "next"},
+			60000,
+		},
 	} {
 		s := c.s
 		s.Name = fmt.Sprintf("%s-%d-%d", s.Type, s.KeySize, s.ValueSize)

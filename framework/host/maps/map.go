@@ -135,8 +135,10 @@ func (b *base) publish() error {
 	if l, err := b.w.Layouts.Of("bpf_map"); err == nil {
 		o := l.At(b.handle)
 		s := b.spec
-		for path, v := range map[string]uint64{"map_type": uint64(s.Type), "key_size": uint64(s.KeySize), "value_size": uint64(s.ValueSize),
-			"max_entries": uint64(s.MaxEntries), "map_flags": uint64(s.Flags), "map_extra": s.Extra, "id": id} {
+		for path, v := range map[string]uint64{
+			"map_type": uint64(s.Type), "key_size": uint64(s.KeySize), "value_size": uint64(s.ValueSize),
+			"max_entries": uint64(s.MaxEntries), "map_flags": uint64(s.Flags), "map_extra": s.Extra, "id": id,
+		} {
 			o.SetIfHas(path, v)
 		}
 		if l.Has("name") {

@@ -169,7 +169,6 @@ type redirect struct {
 	peer    bool
 	target  maps.Target
 	key     uint32
-	flags   uint64
 	all     bool // to every device of the map
 	exclude bool // but the one it came from
 }

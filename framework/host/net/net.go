@@ -131,8 +131,10 @@ func (x *xdpLayout) resolve(all *typed.Layouts) (err error) {
 		return err
 	}
 	x.annex = (x.Size + 15) &^ 15
-	for path, f := range map[string]*typed.Field{"data": &x.data, "data_end": &x.dataEnd, "data_meta": &x.dataMeta,
-		"data_hard_start": &x.hardStart, "frame_sz": &x.frameSize} {
+	for path, f := range map[string]*typed.Field{
+		"data": &x.data, "data_end": &x.dataEnd, "data_meta": &x.dataMeta,
+		"data_hard_start": &x.hardStart, "frame_sz": &x.frameSize,
+	} {
 		if *f, err = x.Field(path); err != nil {
 			return err
 		}

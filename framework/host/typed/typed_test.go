@@ -36,8 +36,10 @@ func TestFields(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range []string{"snd_cwnd", "snd_ssthresh", "inet_conn.icsk_ca_state", "inet_conn.icsk_inet.sk.sk_pacing_rate",
-		"inet_conn.icsk_ca_priv[3]", "ecn_flags", "inet_conn.icsk_ack.pending"} {
+	for _, path := range []string{
+		"snd_cwnd", "snd_ssthresh", "inet_conn.icsk_ca_state", "inet_conn.icsk_inet.sk.sk_pacing_rate",
+		"inet_conn.icsk_ca_priv[3]", "ecn_flags", "inet_conn.icsk_ack.pending",
+	} {
 		f, err := tp.Field(path)
 		if err != nil {
 			t.Error(err)

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+//lint:file-ignore U1000 the structures are laid out as the kernel wants them; not every field is set
+
 package sys
 
 import (

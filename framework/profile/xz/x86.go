@@ -41,8 +41,10 @@ func (x *x86) take(b []byte) {
 
 func msByte(b byte) bool { return b == 0 || b == 0xff }
 
-var maskAllowed = [8]bool{true, true, true, false, true, false, false, false}
-var maskBit = [8]uint32{0, 1, 2, 2, 3, 3, 3, 3}
+var (
+	maskAllowed = [8]bool{true, true, true, false, true, false, false, false}
+	maskBit     = [8]uint32{0, 1, 2, 2, 3, 3, 3, 3}
+)
 
 func (x *x86) filter() {
 	if !x.started {

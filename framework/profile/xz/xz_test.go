@@ -39,8 +39,13 @@ func samples(t testing.TB) map[string][]byte {
 
 func TestDecode(t *testing.T) {
 	for _, args := range [][]string{
-		{"-6"}, {"-0", "--check=crc32"}, {"-9e", "--check=sha256"}, {"--check=none", "--lzma2=dict=1MiB"},
-		{"--x86", "--lzma2=dict=4MiB"}, {"--block-size=100000"}, {"--lzma2=preset=6,lc=0,lp=3,pb=0"},
+		{"-6"},
+		{"-0", "--check=crc32"},
+		{"-9e", "--check=sha256"},
+		{"--check=none", "--lzma2=dict=1MiB"},
+		{"--x86", "--lzma2=dict=4MiB"},
+		{"--block-size=100000"},
+		{"--lzma2=preset=6,lc=0,lp=3,pb=0"},
 	} {
 		for name, want := range samples(t) {
 			got, err := Decode(pack(t, want, args...))

@@ -72,7 +72,6 @@ type Report struct {
 	Bits        int // without the id byte
 	Fields      []*Field
 	Application Usage
-	numbered    bool
 }
 
 // Len is the number of bytes of the report, its id byte included.

@@ -103,8 +103,10 @@ func FlagText(flags uint32) string {
 		return off
 	}
 	words := []string{pick(FlagConstant, "Data", "Constant"), pick(FlagVariable, "Array", "Variable"), pick(FlagRelative, "Absolute", "Relative")}
-	for _, w := range []string{pick(FlagWrap, "", "Wrap"), pick(FlagNonlin, "", "Nonlinear"), pick(FlagNoPref, "", "No Preferred State"),
-		pick(FlagNull, "", "Null State"), pick(FlagVolatile, "", "Volatile"), pick(FlagBuffered, "", "Buffered Bytes")} {
+	for _, w := range []string{
+		pick(FlagWrap, "", "Wrap"), pick(FlagNonlin, "", "Nonlinear"), pick(FlagNoPref, "", "No Preferred State"),
+		pick(FlagNull, "", "Null State"), pick(FlagVolatile, "", "Volatile"), pick(FlagBuffered, "", "Buffered Bytes"),
+	} {
 		if w != "" {
 			words = append(words, w)
 		}

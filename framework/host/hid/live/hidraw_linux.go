@@ -264,8 +264,10 @@ func (r *Raw) Close() error {
 
 // UHID presents devices through /dev/uhid.
 func UHID(info hid.Info, desc []byte, dev *hid.Device) (Sink, error) {
-	return uhid.Create(uhid.Info{Name: info.Name, Phys: info.Phys, Uniq: info.Uniq, Bus: info.Bus, Vendor: info.Vendor,
-		Product: info.Product, Descriptor: desc}, back{dev})
+	return uhid.Create(uhid.Info{
+		Name: info.Name, Phys: info.Phys, Uniq: info.Uniq, Bus: info.Bus, Vendor: info.Vendor,
+		Product: info.Product, Descriptor: desc,
+	}, back{dev})
 }
 
 // back hands what the kernel asks of the presented device to the driver and

@@ -12,8 +12,10 @@ import (
 )
 
 func panel() Panel {
-	return Panel{Title: "cwnd <of> two", Unit: "segments", X: []float64{0, 1, 2, 3, 4},
-		Curves: []Curve{{"a & b", []float64{1, 2, math.NaN(), 4, 5}}, {"c", []float64{5, 4, 3, 2, 1}}}}
+	return Panel{
+		Title: "cwnd <of> two", Unit: "segments", X: []float64{0, 1, 2, 3, 4},
+		Curves: []Curve{{"a & b", []float64{1, 2, math.NaN(), 4, 5}}, {"c", []float64{5, 4, 3, 2, 1}}},
+	}
 }
 
 func TestSVG(t *testing.T) {

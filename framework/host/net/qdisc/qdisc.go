@@ -55,9 +55,11 @@ func New(n *net.Net) (*Model, error) {
 	if m.queue, err = all.Of("netdev_queue"); err != nil {
 		return nil, fmt.Errorf("make qdisc model: %w", err)
 	}
-	for path, f := range map[string]*typed.Field{"limit": &m.limit, "q.qlen": &m.qlen, "qstats.backlog": &m.backlog,
+	for path, f := range map[string]*typed.Field{
+		"limit": &m.limit, "q.qlen": &m.qlen, "qstats.backlog": &m.backlog,
 		"qstats.drops": &m.drops, "qstats.overlimits": &m.overlimits, "qstats.qlen": &m.qstatsQlen, "flags": &m.flags,
-		"handle": &m.handle, "parent": &m.parent, "dev_queue": &m.devQueue} {
+		"handle": &m.handle, "parent": &m.parent, "dev_queue": &m.devQueue,
+	} {
 		if *f, err = m.l.Field(path); err != nil {
 			return nil, fmt.Errorf("make qdisc model: %w", err)
 		}
@@ -148,8 +150,10 @@ type Stats struct {
 
 // Add makes an instance of a driver's table and runs its init.
 func (m *Model) Add(r *host.Run, dev *net.Device, t *host.Table, limit uint32) (*Qdisc, error) {
-	q := &Qdisc{Name: t.String("id"), m: m, init: t.Slot("init"), reset: t.Slot("reset"), destroy: t.Slot("destroy"),
-		enqueue: t.Slot("enqueue"), dequeue: t.Slot("dequeue")}
+	q := &Qdisc{
+		Name: t.String("id"), m: m, init: t.Slot("init"), reset: t.Slot("reset"), destroy: t.Slot("destroy"),
+		enqueue: t.Slot("enqueue"), dequeue: t.Slot("dequeue"),
+	}
 	for member, s := range map[string]*host.Slot{"enqueue": q.enqueue, "dequeue": q.dequeue, "init": q.init, "reset": q.reset, "destroy": q.destroy} {
 		if s == nil {
 			return nil, fmt.Errorf("add qdisc %s: %s: %w", q.Name, member, ErrMissing)

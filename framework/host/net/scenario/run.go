@@ -120,11 +120,19 @@ func (d *Driver) runTCP(f *File, t *host.Table) (*Report, error) {
 			}
 		}
 		r.check(cmp.Or(e.Flow, "all flows"), []expectation{
-			{"throughput", e.Throughput, fl.Throughput}, {"meanRtt", e.MeanRTT, fl.MeanRTT.Seconds()},
-			{"lost", e.Lost, float64(fl.Lost)}, {"retransmits", e.Retransmits, float64(fl.Retransmits)},
-			{"timeouts", e.Timeouts, float64(fl.Timeouts)}, {"reductions", e.Reductions, float64(fl.Reductions)},
-			{"marks", e.Marks, float64(fl.Marks)}, {"finished", e.Finished, fl.Finished.Seconds()}, {"sent", e.Sent, float64(fl.Sent)},
-			{"refused", e.Refused, -1}, {"meanDelay", e.MeanDelay, -1}, {"p99Delay", e.P99Delay, -1}, {"maxDelay", e.MaxDelay, -1},
+			{"throughput", e.Throughput, fl.Throughput},
+			{"meanRtt", e.MeanRTT, fl.MeanRTT.Seconds()},
+			{"lost", e.Lost, float64(fl.Lost)},
+			{"retransmits", e.Retransmits, float64(fl.Retransmits)},
+			{"timeouts", e.Timeouts, float64(fl.Timeouts)},
+			{"reductions", e.Reductions, float64(fl.Reductions)},
+			{"marks", e.Marks, float64(fl.Marks)},
+			{"finished", e.Finished, fl.Finished.Seconds()},
+			{"sent", e.Sent, float64(fl.Sent)},
+			{"refused", e.Refused, -1},
+			{"meanDelay", e.MeanDelay, -1},
+			{"p99Delay", e.P99Delay, -1},
+			{"maxDelay", e.MaxDelay, -1},
 		})
 	}
 	return r, nil
@@ -205,10 +213,19 @@ func (d *Driver) runQdisc(f *File, t *host.Table, dir string) (rep *Report, err 
 	r.Panels = append(r.Panels, p)
 	for _, e := range f.Expect {
 		r.check(q.Name, []expectation{
-			{"sent", e.Sent, float64(len(res.Sent))}, {"refused", e.Refused, float64(res.Refused)}, {"lost", e.Lost, float64(res.Stats.Freed)},
-			{"meanDelay", e.MeanDelay, res.Mean.Seconds()}, {"p99Delay", e.P99Delay, res.P99.Seconds()}, {"maxDelay", e.MaxDelay, res.Max.Seconds()},
-			{"throughput", e.Throughput, -1}, {"meanRtt", e.MeanRTT, -1}, {"retransmits", e.Retransmits, -1}, {"timeouts", e.Timeouts, -1},
-			{"reductions", e.Reductions, -1}, {"marks", e.Marks, -1}, {"finished", e.Finished, -1},
+			{"sent", e.Sent, float64(len(res.Sent))},
+			{"refused", e.Refused, float64(res.Refused)},
+			{"lost", e.Lost, float64(res.Stats.Freed)},
+			{"meanDelay", e.MeanDelay, res.Mean.Seconds()},
+			{"p99Delay", e.P99Delay, res.P99.Seconds()},
+			{"maxDelay", e.MaxDelay, res.Max.Seconds()},
+			{"throughput", e.Throughput, -1},
+			{"meanRtt", e.MeanRTT, -1},
+			{"retransmits", e.Retransmits, -1},
+			{"timeouts", e.Timeouts, -1},
+			{"reductions", e.Reductions, -1},
+			{"marks", e.Marks, -1},
+			{"finished", e.Finished, -1},
 		})
 	}
 	return r, nil
@@ -248,8 +265,10 @@ func (q *Qdisc) arrivals(dir string) ([]qdisc.Arrival, error) {
 		frame[22], frame[23] = 64, 17
 		copy(frame[26:], []byte{10, 0, byte(i >> 8), byte(i), 10, 1, 0, 1, byte(i >> 8), byte(i), 0, 9})
 		for n := range int(cmp.Or(t.Count, 1)) {
-			out = append(out, qdisc.Arrival{Time: base + uint64(t.Start.Duration()) + uint64(n)*uint64(t.Every.Duration()),
-				Frame: frame, Priority: uint32(t.Priority)})
+			out = append(out, qdisc.Arrival{
+				Time:  base + uint64(t.Start.Duration()) + uint64(n)*uint64(t.Every.Duration()),
+				Frame: frame, Priority: uint32(t.Priority),
+			})
 		}
 	}
 	slices.SortStableFunc(out, func(a, b qdisc.Arrival) int { return cmp.Compare(a.Time, b.Time) })

@@ -118,8 +118,10 @@ func run(t *testing.T, kernel, path, text string) (*Report, error) {
 	}
 	for _, v := range b.StructOps() {
 		so := v.StructOps
-		ts := host.TableSpec{Variable: v.Spec.Name, Table: so.Table, Value: so.Value, Offset: int(so.DataOff), BTF: so.BTF, Type: so.Type,
-			Slots: map[string]string{}}
+		ts := host.TableSpec{
+			Variable: v.Spec.Name, Table: so.Table, Value: so.Value, Offset: int(so.DataOff), BTF: so.BTF, Type: so.Type,
+			Slots: map[string]string{},
+		}
 		for _, member := range so.Members {
 			ts.Slots[member.Name] = member.Program
 		}

@@ -41,7 +41,6 @@ type flow struct {
 	pace                       uint64 // earliest time of the next transmission
 	minRTT                     uint64
 	started, done              bool
-	ce                         bool // the receiver has seen a mark it has to echo
 
 	// The receiver.
 	rcvNxt  uint64

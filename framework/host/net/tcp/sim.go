@@ -171,8 +171,10 @@ func (m *Model) Run(s Scenario) (*Result, error) {
 }
 
 func (m *Model) newFlow(sm *sim, spec *Flow) (*flow, error) {
-	f := &flow{sim: sm, spec: spec, l: &m.l, cc: controlOf(&m.l, spec.Control), segs: make([]segment, 64),
-		rcvOut: make(map[uint64]bool), limit: ^uint64(0) >> 1, rto: 1_000_000}
+	f := &flow{
+		sim: sm, spec: spec, l: &m.l, cc: controlOf(&m.l, spec.Control), segs: make([]segment, 64),
+		rcvOut: make(map[uint64]bool), limit: ^uint64(0) >> 1, rto: 1_000_000,
+	}
 	if spec.Bytes > 0 {
 		f.limit = (spec.Bytes + uint64(sm.s.MSS) - 1) / uint64(sm.s.MSS)
 	}

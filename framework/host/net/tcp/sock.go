@@ -91,10 +91,17 @@ func (l *layout) resolve(all *typed.Layouts) (err error) {
 		path string
 		f    *typed.Field
 	}{
-		{l.sample, "pkts_acked", &l.sPkts}, {l.sample, "rtt_us", &l.sRTT}, {l.sample, "in_flight", &l.sInFlight},
-		{l.rate, "delivered", &l.rDelivered}, {l.rate, "interval_us", &l.rInterval}, {l.rate, "rtt_us", &l.rRTT},
-		{l.rate, "losses", &l.rLosses}, {l.rate, "acked_sacked", &l.rAcked}, {l.rate, "prior_in_flight", &l.rPriorInFlight},
-		{l.rate, "prior_delivered", &l.rPriorDelivered}, {l.rate, "prior_mstamp", &l.rPriorMstamp},
+		{l.sample, "pkts_acked", &l.sPkts},
+		{l.sample, "rtt_us", &l.sRTT},
+		{l.sample, "in_flight", &l.sInFlight},
+		{l.rate, "delivered", &l.rDelivered},
+		{l.rate, "interval_us", &l.rInterval},
+		{l.rate, "rtt_us", &l.rRTT},
+		{l.rate, "losses", &l.rLosses},
+		{l.rate, "acked_sacked", &l.rAcked},
+		{l.rate, "prior_in_flight", &l.rPriorInFlight},
+		{l.rate, "prior_delivered", &l.rPriorDelivered},
+		{l.rate, "prior_mstamp", &l.rPriorMstamp},
 	} {
 		if *r.f, err = r.l.Field(r.path); err != nil {
 			return err
@@ -146,6 +153,7 @@ func (l *layout) u32(f typed.Field, sk uintptr) uint32 { return uint32(f.Get(sk)
 // Reno's parts, which the kernel offers to every congestion control (RFC 5681).
 
 func renoSsthresh(l *layout, sk uintptr) uint32 { return max(l.u32(l.cwnd, sk)>>1, 2) }
+
 func renoUndo(l *layout, sk uintptr) uint32 {
 	return max(l.u32(l.cwnd, sk), l.u32(l.priorCwnd, sk))
 }
@@ -213,8 +221,10 @@ func controlOf(l *layout, t *host.Table) *control {
 	if c.name == "" {
 		c.name = t.Variable
 	}
-	for member, to := range map[string]**host.Slot{"ssthresh": &c.ssthresh, "cong_avoid": &c.congAvoid, "set_state": &c.setState, "cwnd_event": &c.cwndEvent, "cwnd_event_tx_start": &c.txStart, "in_ack_event": &c.inAck,
-		"pkts_acked": &c.pktsAcked, "cong_control": &c.contrl, "init": &c.init, "release": &c.release} {
+	for member, to := range map[string]**host.Slot{
+		"ssthresh": &c.ssthresh, "cong_avoid": &c.congAvoid, "set_state": &c.setState, "cwnd_event": &c.cwndEvent, "cwnd_event_tx_start": &c.txStart, "in_ack_event": &c.inAck,
+		"pkts_acked": &c.pktsAcked, "cong_control": &c.contrl, "init": &c.init, "release": &c.release,
+	} {
 		*to = t.Slot(member)
 	}
 	return c

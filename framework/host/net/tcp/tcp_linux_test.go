@@ -67,8 +67,10 @@ func insert(t testing.TB, m *Model, k verifier.Kernel, path string) *host.Table 
 	}
 	for _, v := range b.StructOps() {
 		so := v.StructOps
-		ts := host.TableSpec{Variable: v.Spec.Name, Table: so.Table, Value: so.Value, Offset: int(so.DataOff), BTF: so.BTF, Type: so.Type,
-			Slots: map[string]string{}}
+		ts := host.TableSpec{
+			Variable: v.Spec.Name, Table: so.Table, Value: so.Value, Offset: int(so.DataOff), BTF: so.BTF, Type: so.Type,
+			Slots: map[string]string{},
+		}
 		for _, member := range so.Members {
 			ts.Slots[member.Name] = member.Program
 		}
@@ -82,8 +84,10 @@ func insert(t testing.TB, m *Model, k verifier.Kernel, path string) *host.Table 
 }
 
 func path100() Scenario {
-	return Scenario{Rate: 100e6, RTT: 20 * time.Millisecond, Buffer: 250_000, Duration: 20 * time.Second, Seed: 1,
-		Flows: []Flow{{Name: "a"}}}
+	return Scenario{
+		Rate: 100e6, RTT: 20 * time.Millisecond, Buffer: 250_000, Duration: 20 * time.Second, Seed: 1,
+		Flows: []Flow{{Name: "a"}},
+	}
 }
 
 func TestRenoFillsThePath(t *testing.T) {
