@@ -9,7 +9,7 @@ SOAKTIME ?= 60s
 KERNELS  ?= 6.12 6.18 7.2 7.3
 export CGO_ENABLED = 0
 
-.PHONY: build run test lint bench conformance conformance-plugin test-kernel \
+.PHONY: build run test lint bench conformance conformance-plugin test-kernel test-kernel-tables \
 	drivers check-drivers generate fuzz soak cross clean
 
 build:
@@ -38,7 +38,7 @@ bench: build
 
 # Our verdicts beside the real kernel's, on its own selftests; writes docs/conformance.md.
 conformance:
-	@internal/build/conformance.sh
+	@CONFORMANCE_REPORT=$(CONFORMANCE_REPORT) internal/build/conformance.sh
 
 # bin/bpf-conformance-plugin, for the public bpf_conformance suite.
 conformance-plugin:
@@ -47,6 +47,10 @@ conformance-plugin:
 # End-to-end tests under real Debian kernels in QEMU.
 test-kernel:
 	@internal/build/test-kernel.sh
+
+# The generated tables, row by row, under the same kernels; about 20 minutes.
+test-kernel-tables:
+	@SKIP= RUN=TestInGuests internal/build/test-kernel.sh
 
 # Compiles the BPF C under drivers/ to the objects beside it.
 drivers:
