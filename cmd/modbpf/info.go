@@ -11,18 +11,39 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/modbpf/modbpf/framework"
+	"github.com/modbpf/modbpf/framework/exitcode"
 	"github.com/modbpf/modbpf/framework/kernel"
 )
 
 func infoCommand(a *app) *cobra.Command {
-	return &cobra.Command{
+	var list bool
+	c := &cobra.Command{
 		Use:     "info NAME[/INSTANCE]|DRIVER.yaml|OBJECT",
 		Short:   "Show a driver: a file, like modinfo, or what is inserted",
-		Long:    "Shows what a manifest and its object, or a bare object, are; or an insertion as the\nkernel has it: programs, maps, links, statistics.",
+		Long:    "Shows what a manifest and its object, or a bare object, are; or an insertion as the\nkernel has it: programs, maps, links, statistics. With --jit, C lines, BPF\ninstructions and the machine code of the host's engine side by side.",
 		Example: "  modbpf info driver.yaml\n  modbpf info huion-dial-2",
 		Args:    exactly(1, "driver"),
-		RunE:    func(_ *cobra.Command, args []string) error { return a.info(args[0]) },
+		RunE: func(_ *cobra.Command, args []string) error {
+			if list {
+				return a.listing(args[0])
+			}
+			return a.info(args[0])
+		},
 	}
+	c.Flags().BoolVar(&list, "jit", false, "show the machine code the host makes of a driver's programs")
+	return c
+}
+
+// listing is info --jit.
+func (a *app) listing(path string) error {
+	if a.json {
+		return exitcode.Usage.Errorf("info --jit prints text only")
+	}
+	c, err := a.checkedForHost(path, framework.BindOptions{CPUs: cpus()})
+	if err != nil {
+		return err
+	}
+	return c.List(a.out)
 }
 
 type infoJSON struct {
