@@ -17,8 +17,8 @@ import (
 
 // The objects in testdata are compiled from the sources beside them:
 //
-//go:generate clang-19 -g -O2 --target=bpfel -mcpu=v3 -Wall -Wno-unused-parameter -Wno-main -c testdata/kernel.bpf.c -o testdata/kernel.bpf.o
-//go:generate clang-19 -g -O2 --target=bpfel -mcpu=v3 -Wall -Wno-unused-parameter -Wno-main -c testdata/driver.bpf.c -o testdata/driver.bpf.o
+//go:generate clang-19 -ffile-prefix-map=$PWD=. -fdebug-compilation-dir=. -g -O2 --target=bpfel -mcpu=v3 -Wall -Wno-unused-parameter -Wno-main -c testdata/kernel.bpf.c -o testdata/kernel.bpf.o
+//go:generate clang-19 -ffile-prefix-map=$PWD=. -fdebug-compilation-dir=. -g -O2 --target=bpfel -mcpu=v3 -Wall -Wno-unused-parameter -Wno-main -c testdata/driver.bpf.c -o testdata/driver.bpf.o
 
 func openTest(t testing.TB, name string) *Object {
 	t.Helper()
