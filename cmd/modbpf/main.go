@@ -103,7 +103,7 @@ func (a *app) root() *cobra.Command {
 
 // verbs are the commands in the order help shows them.
 var verbs = []func(*app) *cobra.Command{
-	insertCommand, removeCommand, listCommand, infoCommand, checkCommand, testCommand, upgradeCommand, rollbackCommand,
+	insertCommand, removeCommand, listCommand, infoCommand, checkCommand, testCommand, recordCommand, upgradeCommand, rollbackCommand,
 	newCommand, buildCommand, pointsCommand, explainCommand, profileCommand, mapCommand, docsCommand,
 }
 

@@ -225,3 +225,40 @@ func TestKernelWithoutHIDBPF(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestRecord records a device and plays the recording through the driver.
+func TestRecord(t *testing.T) {
+	if !inGuest(t, "7.2") {
+		return
+	}
+	u := keyboard(t)
+	names, err := filepath.Glob("/sys/bus/hid/devices/0003:1EA7:0907.*")
+	if err != nil || len(names) != 1 {
+		t.Fatalf("device in sysfs: %v %v", names, err)
+	}
+	name := filepath.Base(names[0])
+	contains(t, run(t, 0, "record"), name, "SEMITEK GK6X")
+	run(t, 9, "record", "0003:0000:0000.9999")
+	done := make(chan error)
+	go func() { done <- exec.Command(modbpf, "record", "--count", "2", "-o", "/tmp/new.rec", name).Run() }()
+	a := make([]byte, 16)
+	a[0], a[1] = 4, 0x10
+	for sending := true; sending; {
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Fatal(err)
+			}
+			sending = false
+		case <-time.After(50 * time.Millisecond): // until it listens
+			a[1] ^= 0x10
+			if err := u.Input(a); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	contains(t, run(t, 0, "test", semitek, "/tmp/new.rec"), "SEMITEK GK6X (1ea7:0907)", "+ 81 02")
+	if err := u.Close(); err != nil {
+		t.Fatal(err)
+	}
+}

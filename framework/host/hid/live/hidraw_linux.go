@@ -101,8 +101,8 @@ type Raw struct {
 	nodes []*evdev.Node
 }
 
-// Open opens a device's hidraw node and grabs its event nodes.
-func Open(f Found) (*Raw, error) {
+// Listen opens a device's hidraw node and lets everybody else go on reading it.
+func Listen(f Found) (*Raw, error) {
 	raws, err := filepath.Glob(filepath.Join(f.path, "hidraw", "hidraw*"))
 	if err != nil || len(raws) == 0 {
 		return nil, fmt.Errorf("open %s: it has no hidraw node: no kernel driver is bound to it", f.Name)
@@ -118,6 +118,15 @@ func Open(f Found) (*Raw, error) {
 	r := &Raw{f: os.NewFile(uintptr(fd), dev), found: f}
 	if err := r.describe(); err != nil {
 		return nil, errors.Join(err, r.Close())
+	}
+	return r, nil
+}
+
+// Open is Listen, and grabs the device's event nodes.
+func Open(f Found) (*Raw, error) {
+	r, err := Listen(f)
+	if err != nil {
+		return nil, err
 	}
 	events, err := filepath.Glob(filepath.Join(f.path, "input", "input*", "event*"))
 	if err != nil {
