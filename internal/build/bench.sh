@@ -3,13 +3,16 @@
 # Speed and memory, each beside a peer or a limit measured in the same run.
 set -eu
 cd "$(dirname "$0")/../.."
-. internal/build/need.sh
 GO=${GO:-go}
+# Debian 12's own bpftool is too old for .struct_ops.link; the corpus of
+# `make conformance` brings a newer one of Debian's with its library.
+tools=${XDG_CACHE_HOME:-$HOME/.cache}/modbpf/conformance/linux-source-6.12/root/usr
 bpftool=
-if [ "$(id -u)" = 0 ] && need bpftool bpftool; then
-	bpftool=$(command -v bpftool)
+if [ "$(id -u)" = 0 ] && [ -x "$tools/sbin/bpftool" ]; then
+	bpftool=$tools/sbin/bpftool
+	export LD_LIBRARY_PATH=$tools/lib/x86_64-linux-gnu
 else
-	echo "bench: no bpftool or no root: insertion is not compared" >&2
+	echo "bench: insertion is not compared: that needs root, and \`make conformance\` before for a bpftool of 7.5 or later" >&2
 fi
 echo "## Whole processes"
 "$GO" run ./internal/procbench -modbpf bin/modbpf -bpftool "$bpftool"
