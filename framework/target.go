@@ -50,7 +50,7 @@ func ChooseTarget(asked string, b *Bound, unmet error) (TargetName, string, erro
 	served := false
 	for _, m := range b.Object.StructOps() {
 		if !HostServes[m.Spec.Table] {
-			return "", "", exitcode.Unsupported.Errorf("%w\nin the host %s would be a model, not the real thing: --target host inserts it there all the same, and modbpf test plays recordings through it", unmet, m.Spec.Table)
+			return "", "", exitcode.Unsupported.Errorf("%w\nin the host %s would be a model, not the real thing, so nothing is inserted there; modbpf test runs the driver in the model", unmet, m.Spec.Table)
 		}
 		served = true
 	}
