@@ -115,28 +115,45 @@ func (c *Checked) Play(rec *recording.Device) (r *play.Result, engine string, er
 	if err != nil {
 		return nil, "", hostError(err)
 	}
-	dev, err := bus.Add(hid.Info{
-		Bus: rec.Bus, Group: 1, Vendor: rec.Vendor, Product: rec.Product, Name: rec.Name, Phys: rec.Phys,
-	}, rec.Descriptor, silentDevice{})
+	dev, err := c.recordedDevice(bus, d, rec)
 	if err != nil {
+		if errors.Is(err, ErrDeclined) {
+			return nil, "", exitcode.NotFound.Errorf("play a recording of %s: %w", rec.Name, err)
+		}
 		return nil, "", hostError(err)
 	}
 	defer dev.Remove()
+	r, err = play.Run(dev, rec)
+	return r, d.Engine(), err
+}
+
+// recordedDevice makes the device of a recording and attaches the driver to it.
+// The error is ErrDeclined itself when the driver's probe does not want it.
+func (c *Checked) recordedDevice(bus *hid.Bus, d *host.Driver, rec *recording.Device) (dev *hid.Device, err error) {
+	if dev, err = bus.Add(hid.Info{
+		Bus: rec.Bus, Group: 1, Vendor: rec.Vendor, Product: rec.Product, Name: rec.Name, Phys: rec.Phys,
+	}, rec.Descriptor, silentDevice{}); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			dev.Remove()
+			dev = nil
+		}
+	}()
 	if name := c.bound.probe(); name != "" {
-		switch wants, err := dev.Probe(d.Program(name)); {
-		case err != nil:
-			return nil, "", hostError(err)
-		case !wants:
-			return nil, "", exitcode.NotFound.Errorf("play a recording of %s: %w", rec.Name, ErrDeclined)
+		if wants, err := dev.Probe(d.Program(name)); err != nil {
+			return dev, err
+		} else if !wants {
+			return dev, ErrDeclined
 		}
 	}
 	for _, o := range hid.OpsOf(d) {
 		if err := dev.Attach(o); err != nil {
-			return nil, "", hostError(err)
+			return dev, err
 		}
 	}
-	r, err = play.Run(dev, rec)
-	return r, d.Engine(), err
+	return dev, nil
 }
 
 // hostError gives the host's errors their exit codes.

@@ -97,24 +97,14 @@ func (c *Checked) Host(ctx context.Context, o HostOptions) (err error) {
 // Wait keeps the driver in until it is removed.
 func (in *hostInsertion) play(ctx context.Context, o HostOptions) error {
 	rec := o.Recording
-	dev, err := in.bus.Add(hid.Info{Bus: rec.Bus, Group: 1, Vendor: rec.Vendor, Product: rec.Product, Name: rec.Name, Phys: rec.Phys},
-		rec.Descriptor, silentDevice{})
+	dev, err := in.c.recordedDevice(in.bus, in.driver, rec)
 	if err != nil {
+		if errors.Is(err, ErrDeclined) {
+			return exitcode.NotFound.Errorf("bind to %s: %w", rec.Name, err)
+		}
 		return hostError(err)
 	}
 	defer dev.Remove()
-	if name := in.c.bound.probe(); name != "" {
-		if wants, err := dev.Probe(in.driver.Program(name)); err != nil {
-			return hostError(err)
-		} else if !wants {
-			return exitcode.NotFound.Errorf("bind to %s: %w", rec.Name, ErrDeclined)
-		}
-	}
-	for _, ops := range hid.OpsOf(in.driver) {
-		if err := dev.Attach(ops); err != nil {
-			return hostError(err)
-		}
-	}
 	in.note(rec.Name, true)
 	if !o.Wait {
 		o.ready()
